@@ -1,0 +1,88 @@
+package seal
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// createOnce makes the file with the content, durably and whole or not at all.
+// If the file is there already it stays as it is, and that is no error: of all
+// who try at once, exactly one wins.
+func createOnce(path string, content []byte) error {
+	folder := filepath.Dir(path)
+	temp, err := os.CreateTemp(folder, newPrefix+"*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(temp.Name()) }()
+	_, err = temp.Write(content)
+	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
+		return err
+	}
+	// A rename would replace the file of somebody who was faster; a link does not.
+	if err := os.Link(temp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(folder)
+}
+
+// erase overwrites the file and removes it, durably, and reports whether it was
+// this call that removed it. That the file is already gone is no error. On storage
+// that never writes in place, old blocks may survive; they hold the key only as
+// the master key wrapped it.
+func erase(path string) (mine bool, err error) {
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	info, err := file.Stat()
+	if err == nil {
+		_, err = file.WriteAt(make([]byte, info.Size()), 0)
+	}
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return false, err
+	}
+	err = os.Remove(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, syncDir(filepath.Dir(path))
+}
+
+// makeDir makes the directory and the missing ones above it, durably, for their
+// owner only. One that is there keeps its mode: it may be a mounted volume.
+func makeDir(dir string) error {
+	if info, err := os.Stat(dir); err == nil {
+		if !info.IsDir() {
+			return errors.New("it is a file")
+		}
+		return nil
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := makeDir(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(parent)
+}
+
+// syncDir makes the names in a directory durable.
+func syncDir(dir string) error {
+	file, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Sync(), file.Close())
+}
