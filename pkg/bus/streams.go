@@ -1,0 +1,99 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// The streams of Verdict.
+const (
+	Webhooks      = "KYC_WEBHOOKS"
+	Verifications = "KYC_VERIFICATIONS"
+	Sandbox       = "KYC_SANDBOX"
+	Dead          = "KYC_DEAD"
+	Held          = "KYC_HELD"
+	Rejected      = "KYC_REJECTED"
+	Outcomes      = "KYC_OUTCOMES"
+	Canary        = "KYC_CANARY"
+)
+
+const (
+	// webhooksGrace keeps deliveries beyond the retention for as long as a sealing key may still open them.
+	webhooksGrace = time.Hour
+	sandboxAge    = 30 * 24 * time.Hour
+	rejectedAge   = 7 * 24 * time.Hour
+	// rejectedPerSubject bounds what refusals of one provider and cause can take.
+	rejectedPerSubject = 10_000
+	heldBytes          = 64 << 20
+)
+
+// StreamSettings are what an operator decides about the streams.
+type StreamSettings struct {
+	// Retention is how long raw deliveries are kept: the longest over all providers.
+	Retention time.Duration
+	// DeduplicationWindow is how long a stream remembers message ids.
+	DeduplicationWindow time.Duration
+	// Replicas is 1 on a single node; 3 survives the loss of one of three.
+	Replicas int
+}
+
+// definitions is every stream there is. All are file storage; each write is on disk before its ack, except in KYC_REJECTED.
+func definitions(s StreamSettings) []jetstream.StreamConfig {
+	raw := s.Retention + webhooksGrace
+	// Refusals may be lost in a power failure: nobody was told that they are kept. Replicated streams have no such mode.
+	unsynced := jetstream.DefaultPersistMode
+	if s.Replicas == 1 {
+		unsynced = jetstream.AsyncPersistMode
+	}
+	return []jetstream.StreamConfig{
+		{Name: Webhooks, Description: "Every accepted delivery, sealed. Internal.",
+			Subjects: []string{"kyc.webhook.*.*"}, MaxAge: raw, Discard: jetstream.DiscardNew, AllowAtomicPublish: true},
+		{Name: Verifications, Description: "Normalised events, for good.",
+			Subjects: []string{"kyc.v1.*.*.*"}, Discard: jetstream.DiscardNew, AllowAtomicPublish: true, AllowDirect: true, DenyDelete: true},
+		{Name: Sandbox, Description: "Normalised events of deliveries marked sandbox.",
+			Subjects: []string{"kyc.sandbox.v1.*.*.*"}, MaxAge: sandboxAge, Discard: jetstream.DiscardNew, AllowAtomicPublish: true},
+		{Name: Dead, Description: "References to messages that could not be processed.",
+			Subjects: []string{"kyc.dead.*"}, MaxAge: raw, Discard: jetstream.DiscardNew},
+		{Name: Held, Description: "Unsigned deliveries, sealed, waiting for a decision.",
+			Subjects: []string{"kyc.held.*"}, MaxAge: s.Retention, MaxBytes: heldBytes, Discard: jetstream.DiscardNew},
+		{Name: Rejected, Description: "Metadata of refused deliveries.",
+			Subjects: []string{"kyc.rejected.*.*"}, MaxAge: rejectedAge, MaxMsgsPerSubject: rejectedPerSubject,
+			Discard: jetstream.DiscardOld, PersistMode: unsynced},
+		{Name: Outcomes, Description: "How deliveries ended that leave no event.",
+			Subjects: []string{"kyc.outcome.*.*"}, MaxAge: raw, Discard: jetstream.DiscardNew},
+		{Name: Canary, Description: "The last proof that a write becomes durable.",
+			Subjects: []string{"kyc.canary"}, MaxMsgsPerSubject: 1, Discard: jetstream.DiscardOld},
+	}
+}
+
+// EnsureStreams creates the streams that are missing and changes the others in place. An existing stream that cannot be changed so is an error
+// that names it; nothing is ever deleted to make room.
+func (b *Bus) EnsureStreams(ctx context.Context, settings StreamSettings) error {
+	for _, config := range definitions(settings) {
+		config.Storage = jetstream.FileStorage
+		config.Replicas = settings.Replicas
+		config.Duplicates = settings.DeduplicationWindow
+		if err := b.ensureStream(ctx, config); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Bus) ensureStream(ctx context.Context, config jetstream.StreamConfig) error {
+	ctx, cancel := withTimeout(ctx)
+	defer cancel()
+	if _, err := b.js.CreateOrUpdateStream(ctx, config); err != nil {
+		err = classify(err)
+		if errors.Is(err, ErrUnavailable) {
+			return fmt.Errorf("ensure stream %s: %w", config.Name, err)
+		}
+		return fmt.Errorf("ensure stream %s: what exists cannot be changed into what is needed; compare it with the documentation, or point Verdict at a broker of its own: %w",
+			config.Name, err)
+	}
+	return nil
+}
