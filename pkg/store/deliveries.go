@@ -1,0 +1,120 @@
+package store
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"time"
+)
+
+// DeliveryFilter chooses deliveries. An empty field chooses all.
+type DeliveryFilter struct {
+	Provider string
+	Outcome  string // one of Outcomes, or OutcomePending
+	Cause    string
+	Since    time.Time      // received at this time or later
+	After    DeliveryCursor // the Next of the page before
+	Limit    int            // of one page, at least 1
+}
+
+// DeliveryPage is a part of what a filter chooses, by time of receipt. A delivery of which only the outcome is known is in
+// none.
+type DeliveryPage struct {
+	Rows []Delivery
+	Next DeliveryCursor // the After of the next page; zero where there is none
+}
+
+// DeliveryCursor is a place between two pages. The zero value is before the first.
+type DeliveryCursor struct {
+	received int64
+	stream   string
+	sequence uint64
+}
+
+// IsZero reports whether the cursor is before the first page, or after the last.
+func (c DeliveryCursor) IsZero() bool { return c == DeliveryCursor{} }
+
+// cursorText is what stands in the text of a cursor.
+type cursorText struct {
+	Received int64  `json:"r"`
+	Stream   string `json:"s"`
+	Sequence uint64 `json:"n"`
+}
+
+// String returns the text that ParseDeliveryCursor reads; empty for the zero value.
+func (c DeliveryCursor) String() string {
+	if c.IsZero() {
+		return ""
+	}
+	text, _ := json.Marshal(cursorText{c.received, c.stream, c.sequence}) // of numbers and a string: cannot fail
+	return base64.RawURLEncoding.EncodeToString(text)
+}
+
+var errCursor = errors.New("not a cursor")
+
+// ParseDeliveryCursor reads the text of a cursor, which may come from outside.
+func ParseDeliveryCursor(text string) (DeliveryCursor, error) {
+	if text == "" {
+		return DeliveryCursor{}, nil
+	}
+	plain, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return DeliveryCursor{}, errCursor
+	}
+	var c cursorText
+	if err := decode(string(plain), &c); err != nil || int64(c.Sequence) < 0 || reference(c.Stream) != c.Stream {
+		return DeliveryCursor{}, errCursor
+	}
+	return DeliveryCursor{c.Received, c.Stream, c.Sequence}, nil
+}
+
+// Deliveries returns a page of what the filter chooses.
+func (m *ReadModel) Deliveries(ctx context.Context, f DeliveryFilter) (DeliveryPage, error) {
+	if f.Limit < 1 {
+		return DeliveryPage{}, wrap("list deliveries", errLimit)
+	}
+	query, args := f.query()
+	rows, err := list(ctx, m.db.read(), scanDelivery, query, args...)
+	if err != nil {
+		return DeliveryPage{}, wrap("list deliveries", err)
+	}
+	var result DeliveryPage
+	var more bool
+	if result.Rows, more = page(rows, f.Limit); more {
+		last := result.Rows[f.Limit-1]
+		result.Next = DeliveryCursor{micros(last.ReceivedAt), last.Stream, last.Sequence}
+	}
+	return result, nil
+}
+
+// query returns the statement for one page and one row more.
+func (f DeliveryFilter) query() (string, []any) {
+	var w where
+	w.equal("provider", f.Provider)
+	w.equal("cause", f.Cause)
+	switch f.Outcome {
+	case "":
+	case OutcomePending:
+		w.add("outcome = %s", "")
+	default:
+		w.equal("outcome", f.Outcome)
+	}
+	// This also leaves out what has no time of receipt.
+	w.add("received_at >= %s", max(optional(f.Since), f.After.received))
+	if !f.After.IsZero() {
+		w.args = append(w.args, f.After.received, f.After.stream, int64(f.After.sequence))
+		n := len(w.args)
+		w.terms = append(w.terms, "(received_at, stream, sequence) > ("+w.param(n-2)+", "+w.param(n-1)+", "+w.param(n)+")")
+	}
+	query := `SELECT ` + deliveryColumns + ` FROM delivery` + w.String() + " ORDER BY received_at, stream, sequence" + w.limit(f.Limit)
+	return query, w.args
+}
+
+// optional is micros, and 0 for the zero time.
+func optional(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return micros(t)
+}

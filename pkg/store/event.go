@@ -1,0 +1,144 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/verdict-stream/verdict/pkg/event"
+)
+
+// EventRow is one event of a stream of verifications.
+type EventRow struct {
+	Sandbox   bool      // which of the two streams it is in
+	Sequence  uint64    // its position there
+	Published string    // the status that it was published under
+	StoredAt  time.Time // when the stream stored it
+	Data      event.Verification
+}
+
+// PutEvent writes what an event says, in one transaction: the event, the verification where no later event is known, the
+// outcome of the delivery that caused it, the unknown values, and the end of the claims that it says are gone.
+func (m *ReadModel) PutEvent(ctx context.Context, e EventRow) error {
+	data, err := json.Marshal(e.Data)
+	if err != nil {
+		return wrap("put event", errDamaged)
+	}
+	destroyed := false
+	err = m.db.update(ctx, func(s statements) error {
+		if err := m.putCausation(ctx, s, e); err != nil {
+			return err
+		}
+		if err := putEvent(ctx, s, e, string(data)); err != nil {
+			return err
+		}
+		if err := putVerification(ctx, s, e, string(data)); err != nil {
+			return err
+		}
+		if err := putUnknown(ctx, s, e); err != nil {
+			return err
+		}
+		var err error
+		destroyed, err = destroyClaims(ctx, s, e.Data.ID, e.Sandbox, e.Data.AnonymizedThrough)
+		return err
+	})
+	if err == nil && destroyed {
+		err = m.db.forget(ctx)
+	}
+	return wrap("put event", err)
+}
+
+// putCausation records that the delivery was applied. A made signal has none.
+func (m *ReadModel) putCausation(ctx context.Context, s statements, e EventRow) error {
+	if e.Data.CausationSequence == 0 {
+		return nil
+	}
+	return m.putDelivery(ctx, s, Delivery{
+		Stream: webhookStream, Sequence: e.Data.CausationSequence, EventID: e.Data.CausationID, Provider: e.Data.Provider,
+		Outcome: OutcomeApplied, OutcomeAt: e.StoredAt,
+		Verifications: []string{e.Data.ID}, Anomalies: e.Data.Signal.Anomalies,
+	})
+}
+
+// putEvent writes the event. The stream never holds two of one id and version.
+func putEvent(ctx context.Context, s statements, e EventRow, data string) error {
+	_, err := s.exec(ctx, `
+		INSERT INTO verification_event (id, sandbox, version, sequence, published, stored_at, data)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (id, sandbox, version) DO NOTHING`,
+		e.Data.ID, e.Sandbox, e.Data.Version, int64(e.Sequence), e.Published, micros(e.StoredAt), data)
+	return err
+}
+
+func putVerification(ctx context.Context, s statements, e EventRow, data string) error {
+	v := &e.Data
+	_, err := s.exec(ctx, `
+		INSERT INTO verification (id, sandbox, version, sequence, updated_at, provider, kind, scope, status, final, overdue,
+			applicant, external_reference, data)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+		ON CONFLICT (id, sandbox) DO UPDATE SET
+			version = excluded.version, sequence = excluded.sequence, updated_at = excluded.updated_at,
+			provider = excluded.provider, kind = excluded.kind, scope = excluded.scope, status = excluded.status,
+			final = excluded.final, overdue = excluded.overdue, applicant = excluded.applicant,
+			external_reference = excluded.external_reference, data = excluded.data
+		WHERE excluded.version > verification.version`,
+		v.ID, e.Sandbox, v.Version, int64(e.Sequence), micros(e.StoredAt), v.Provider, v.Kind, string(v.Scope), string(v.Status),
+		v.Final, v.Overdue, optionalReference(v.Applicant), optionalReference(v.ExternalReference), data)
+	return err
+}
+
+// putUnknown records the fields that the decoder could not read, each once for a signal.
+func putUnknown(ctx context.Context, s statements, e EventRow) error {
+	fields := slices.Clone(e.Data.Signal.Unknown)
+	slices.Sort(fields) // one order for all, so that no two transactions wait for each other
+	for _, field := range fields {
+		_, err := s.exec(ctx, `
+			INSERT INTO unknown_value (provider, field, id, sandbox, signal) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (provider, field, id, sandbox, signal) DO NOTHING`,
+			e.Data.Provider, field, e.Data.ID, e.Sandbox, e.Data.Signal.ID)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxReference is the longest reference that is searched for as it is, in bytes. PostgreSQL indexes up to a third of a page.
+const maxReference = 256
+
+// reference is how a text from outside is stored to be searched for, and is searched for: as it is, or hashed where a
+// database would refuse it. Ids and names of our own are never changed.
+func reference(text string) string {
+	if len(text) <= maxReference && utf8.ValidString(text) && !strings.ContainsRune(text, 0) {
+		return text
+	}
+	sum := sha256.Sum256([]byte(text))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+func optionalReference(text *string) any {
+	if text == nil {
+		return nil
+	}
+	return reference(*text)
+}
+
+// Events returns all events of a verification by version; none where it is not known.
+func (m *ReadModel) Events(ctx context.Context, id string, sandbox bool) ([]EventRow, error) {
+	rows, err := list(ctx, m.db.read(), func(scan scanner) (EventRow, error) {
+		e := EventRow{Sandbox: sandbox}
+		var stored int64
+		var data string
+		if err := scan(&e.Sequence, &e.Published, &stored, &data); err != nil {
+			return EventRow{}, err
+		}
+		e.StoredAt = instant(stored)
+		return e, decode(data, &e.Data)
+	}, `SELECT sequence, published, stored_at, data FROM verification_event WHERE id = $1 AND sandbox = $2 ORDER BY version`, reference(id), sandbox)
+	return rows, wrap("read events", err)
+}

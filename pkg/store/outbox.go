@@ -1,0 +1,123 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/verdict-stream/verdict/pkg/verification"
+)
+
+// OutboxRow is one event that waits to be published.
+type OutboxRow struct {
+	ID      int64 // given by Append; ascending, never used twice
+	Lane    string
+	EventID string // `<verification id>@<version>`; no two rows of a lane have the same
+	Subject string
+	Header  map[string][]string
+	Data    []byte
+}
+
+// Append adds rows to the end of the outbox. Their ID is not read.
+func (tx *Tx) Append(ctx context.Context, rows ...OutboxRow) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	var last int64
+	_, err := tx.one(ctx, []any{&last}, `
+		INSERT INTO lifecycle_sequence (provider, last) VALUES ($1, $2)
+		ON CONFLICT (provider) DO UPDATE SET last = lifecycle_sequence.last + excluded.last
+		RETURNING last`, tx.provider, len(rows))
+	if err != nil {
+		return wrap("append to the outbox", err)
+	}
+	first := last - int64(len(rows)) + 1
+	for i, row := range rows {
+		header, err := json.Marshal(row.Header)
+		if err != nil {
+			return wrap("append to the outbox", errDamaged)
+		}
+		_, err = tx.exec(ctx, `
+			INSERT INTO lifecycle_outbox (provider, id, lane, event_id, verification, subject, header, data)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			tx.provider, first+int64(i), row.Lane, row.EventID, verificationOf(row.EventID), row.Subject, string(header), notNull(row.Data))
+		if err != nil {
+			return wrap("append to the outbox", err)
+		}
+	}
+	return nil
+}
+
+// verificationOf is the part of an event's id that names its verification. The sign never occurs in one.
+func verificationOf(eventID string) string {
+	id, _, _ := strings.Cut(eventID, "@")
+	return id
+}
+
+// notNull keeps a driver from taking no bytes for NULL.
+func notNull(data []byte) []byte {
+	if data == nil {
+		return []byte{}
+	}
+	return data
+}
+
+const (
+	selectWaiting = `SELECT id, lane, event_id, subject, header, data FROM lifecycle_outbox
+		WHERE provider = $1 AND lane = $2 ORDER BY id LIMIT $3`
+	selectOutbox = `SELECT id, lane, event_id, subject, header, data FROM lifecycle_outbox
+		WHERE provider = $1 AND lane = $2 AND verification = $3 ORDER BY id`
+)
+
+// Outbox returns the rows of one verification in a lane, in order.
+func (tx *Tx) Outbox(ctx context.Context, lane string, id verification.ID) ([]OutboxRow, error) {
+	rows, err := list(ctx, tx.statements, scanOutboxRow, selectOutbox, tx.provider, lane, id.String())
+	return rows, wrap("read the outbox", err)
+}
+
+// DropOutbox deletes the rows of these events from a lane; those that are not there are no error.
+func (tx *Tx) DropOutbox(ctx context.Context, lane string, eventIDs ...string) error {
+	for _, id := range eventIDs {
+		_, err := tx.exec(ctx, `DELETE FROM lifecycle_outbox WHERE provider = $1 AND lane = $2 AND event_id = $3`, tx.provider, lane, id)
+		if err != nil {
+			return wrap("drop from the outbox", err)
+		}
+	}
+	return nil
+}
+
+// Waiting returns the first rows of a lane, in order. Nothing of a transaction under way is in it.
+func (l *Lifecycle) Waiting(ctx context.Context, lane string, limit int) ([]OutboxRow, error) {
+	rows, err := list(ctx, l.db.read(), scanOutboxRow, selectWaiting, l.provider, lane, limit)
+	return rows, wrap("read the outbox", err)
+}
+
+// MarkPublished deletes the rows of a lane up to an id and records that the stream holds them up to the position lastSeq.
+func (l *Lifecycle) MarkPublished(ctx context.Context, lane string, through int64, lastSeq uint64) error {
+	err := l.Update(ctx, func(tx *Tx) error {
+		_, err := tx.exec(ctx, `DELETE FROM lifecycle_outbox WHERE provider = $1 AND lane = $2 AND id <= $3`, tx.provider, lane, through)
+		if err != nil {
+			return err
+		}
+		return tx.advance(ctx, lane, lastSeq)
+	})
+	return wrap("mark as published", err)
+}
+
+// DropRow deletes a row that can never be published.
+func (l *Lifecycle) DropRow(ctx context.Context, id int64) error {
+	err := l.Update(ctx, func(tx *Tx) error {
+		_, err := tx.exec(ctx, `DELETE FROM lifecycle_outbox WHERE provider = $1 AND id = $2`, tx.provider, id)
+		return err
+	})
+	return wrap("drop from the outbox", err)
+}
+
+func scanOutboxRow(scan scanner) (OutboxRow, error) {
+	var row OutboxRow
+	var header string
+	if err := scan(&row.ID, &row.Lane, &row.EventID, &row.Subject, &header, &row.Data); err != nil {
+		return OutboxRow{}, err
+	}
+	return row, decode(header, &row.Header)
+}

@@ -1,0 +1,123 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// ReadModel is what the streams say, in tables: verifications with their events, deliveries, and sealed claims. It may be
+// used by many goroutines.
+//
+// It can be built again from the streams, as far back as they reach.
+type ReadModel struct{ db *database }
+
+var readModelSchema = schema{name: "readmodel", file: "readmodel.db", synchronous: "NORMAL"}
+
+// readerRetry is how often a reader looks whether the tables are there.
+const readerRetry = 250 * time.Millisecond
+
+// OpenReadModel opens the read model for writing and migrates the tables. On SQLite it returns ErrLeased while another
+// process writes it. ErrUnavailable means that the database is away.
+func OpenReadModel(ctx context.Context, at Location) (*ReadModel, error) {
+	db, err := openDatabase(ctx, at, readModelSchema)
+	if err != nil {
+		return nil, wrap("open read model", err)
+	}
+	return &ReadModel{db: db}, nil
+}
+
+// OpenReader opens the read model for reading. It waits for the database and its tables until ctx ends, and returns an
+// error at once where the tables are of a newer program. Calls that write return an error.
+func OpenReader(ctx context.Context, at Location) (*ReadModel, error) {
+	db, err := openReaderDatabase(at)
+	if err != nil {
+		return nil, wrap("open read model", err)
+	}
+	if err := db.awaitTables(ctx, readModelSchema); err != nil {
+		return nil, wrap("open read model", errors.Join(err, db.close()))
+	}
+	return &ReadModel{db: db}, nil
+}
+
+func openReaderDatabase(at Location) (*database, error) {
+	if at.URL == "" {
+		return openSQLiteReader(at.Dir, readModelSchema)
+	}
+	db, err := openPostgres(at.URL, readModelSchema)
+	if err != nil {
+		return nil, err
+	}
+	db.writer = nil
+	return db, nil
+}
+
+// awaitTables waits until the tables are of this program's version.
+func (d *database) awaitTables(ctx context.Context, s schema) error {
+	retry := time.NewTicker(readerRetry)
+	defer retry.Stop()
+	for waiting := false; ; waiting = true {
+		err := d.checkVersion(ctx, d.read(), s)
+		if !errors.Is(err, errNoSchema) && !errors.Is(err, ErrUnavailable) {
+			return err
+		}
+		if !waiting {
+			slog.InfoContext(ctx, "waiting for the tables of the read model", "reason", err)
+		}
+		select {
+		case <-retry.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", err, ctx.Err())
+		}
+	}
+}
+
+// Close closes the database. Nothing may use it then.
+func (m *ReadModel) Close() error { return wrap("close read model", m.db.close()) }
+
+// Progress is how far the tables hold a stream.
+type Progress struct {
+	Stream   string
+	Sequence uint64    // all events up to it are in the tables
+	Pending  uint64    // how many were waiting behind it
+	At       time.Time // when that was so
+}
+
+// PutProgress records how far the tables hold a stream; an earlier sequence changes nothing.
+func (m *ReadModel) PutProgress(ctx context.Context, p Progress) error {
+	err := m.db.update(ctx, func(s statements) error {
+		_, err := s.exec(ctx, `
+			INSERT INTO progress (stream, sequence, pending, at) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (stream) DO UPDATE SET sequence = excluded.sequence, pending = excluded.pending, at = excluded.at
+			WHERE (excluded.sequence, excluded.at) > (progress.sequence, progress.at)`,
+			p.Stream, int64(p.Sequence), int64(p.Pending), micros(p.At))
+		return err
+	})
+	return wrap("put progress", err)
+}
+
+// Progress returns how far the tables hold a stream. Errors: ErrNotFound where they hold nothing of it.
+func (m *ReadModel) Progress(ctx context.Context, stream string) (Progress, error) {
+	all, err := m.allProgress(ctx)
+	if err != nil {
+		return Progress{}, wrap("read progress", err)
+	}
+	for _, p := range all {
+		if p.Stream == stream {
+			return p, nil
+		}
+	}
+	return Progress{}, wrap("read progress", ErrNotFound)
+}
+
+// allProgress returns the progress of every stream; there are few.
+func (m *ReadModel) allProgress(ctx context.Context) ([]Progress, error) {
+	return list(ctx, m.db.read(), func(scan scanner) (p Progress, err error) {
+		var at int64
+		err = scan(&p.Stream, &p.Sequence, &p.Pending, &at)
+		p.At = instant(at)
+		return p, err
+	}, `SELECT stream, sequence, pending, at FROM progress ORDER BY stream`)
+}

@@ -1,0 +1,130 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/verdict-stream/verdict/pkg/verification"
+)
+
+// Record returns the verification. Where there is none it returns an empty record, with Version 0.
+func (tx *Tx) Record(ctx context.Context, id verification.ID, sandbox bool) (*verification.Record, error) {
+	rec := &verification.Record{ID: id, Sandbox: sandbox}
+	var state, signals string
+	found, err := tx.one(ctx, []any{&rec.Version, &state, &signals},
+		`SELECT version, state, signals FROM lifecycle_record WHERE provider = $1 AND id = $2 AND sandbox = $3`,
+		tx.provider, id.String(), sandbox)
+	if err == nil && found {
+		err = decodeRecord(rec, state, signals)
+	}
+	if err != nil {
+		return nil, wrap("read record", err)
+	}
+	return rec, nil
+}
+
+// Save writes the verification. Its personal data has to go at retainUntil; the zero time and a state that has none left
+// mean never.
+func (tx *Tx) Save(ctx context.Context, rec *verification.Record, retainUntil time.Time) error {
+	state, err := json.Marshal(rec.State)
+	if err != nil {
+		return wrap("save record", errDamaged)
+	}
+	signals, err := json.Marshal(rec.Signals)
+	if err != nil {
+		return wrap("save record", errDamaged)
+	}
+	var due time.Time
+	if rec.State.ReviewDueAt != nil && !rec.State.Overdue {
+		due = *rec.State.ReviewDueAt
+	}
+	if rec.State.DataAnonymized {
+		retainUntil = time.Time{}
+	}
+	_, err = tx.exec(ctx, `
+		INSERT INTO lifecycle_record (provider, id, sandbox, version, status, state, signals, due_at, retain_until)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		ON CONFLICT (provider, id, sandbox) DO UPDATE SET
+			version = excluded.version, status = excluded.status, state = excluded.state, signals = excluded.signals,
+			due_at = excluded.due_at, retain_until = excluded.retain_until`,
+		tx.provider, rec.ID.String(), rec.Sandbox, rec.Version, string(rec.State.Status), string(state), string(signals),
+		optionalMicros(due), optionalMicros(retainUntil))
+	return wrap("save record", err)
+}
+
+// Records calls fn for every verification. It need not see what is written meanwhile.
+func (l *Lifecycle) Records(ctx context.Context, fn func(*verification.Record) error) error {
+	err := l.db.read().each(ctx, func(scan scanner) error {
+		rec := &verification.Record{}
+		var id, state, signals string
+		if err := scan(&id, &rec.Sandbox, &rec.Version, &state, &signals); err != nil {
+			return err
+		}
+		var err error
+		if rec.ID, err = decodeID(id); err != nil {
+			return err
+		}
+		if err := decodeRecord(rec, state, signals); err != nil {
+			return err
+		}
+		return fn(rec)
+	}, `SELECT id, sandbox, version, state, signals FROM lifecycle_record WHERE provider = $1 ORDER BY id, sandbox`, l.provider)
+	return wrap("read records", err)
+}
+
+// decodeRecord reads the parts that are kept as JSON.
+func decodeRecord(rec *verification.Record, state, signals string) error {
+	if err := decode(state, &rec.State); err != nil {
+		return err
+	}
+	return decode(signals, &rec.Signals)
+}
+
+// decode reads JSON; its error does not quote it.
+func decode(text string, into any) error {
+	if json.Unmarshal([]byte(text), into) != nil {
+		return errDamaged
+	}
+	return nil
+}
+
+func decodeID(text string) (verification.ID, error) {
+	id, err := verification.ParseID(text)
+	if err != nil {
+		return verification.ID{}, errDamaged
+	}
+	return id, nil
+}
+
+// Owner is the verification that a signed payload belongs to: the first one under which it was seen.
+type Owner struct {
+	Verification verification.ID
+	Event        string // the event that it came with
+	Seq          uint64 // the position of that delivery
+}
+
+// Owner returns the owner of a signal, and whether it has one.
+func (tx *Tx) Owner(ctx context.Context, signal string) (Owner, bool, error) {
+	var o Owner
+	var id string
+	found, err := tx.one(ctx, []any{&id, &o.Event, &o.Seq},
+		`SELECT verification, event, seq FROM lifecycle_owner WHERE provider = $1 AND signal = $2`, tx.provider, signal)
+	if err == nil && found {
+		o.Verification, err = decodeID(id)
+	}
+	if err != nil || !found {
+		return Owner{}, false, wrap("read owner", err)
+	}
+	return o, true, nil
+}
+
+// SetOwner sets the owner of a signal, or replaces it.
+func (tx *Tx) SetOwner(ctx context.Context, signal string, o Owner) error {
+	_, err := tx.exec(ctx, `
+		INSERT INTO lifecycle_owner (provider, signal, verification, event, seq) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (provider, signal) DO UPDATE SET
+			verification = excluded.verification, event = excluded.event, seq = excluded.seq`,
+		tx.provider, signal, o.Verification.String(), o.Event, int64(o.Seq))
+	return wrap("set owner", err)
+}

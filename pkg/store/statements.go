@@ -1,0 +1,69 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+)
+
+// statements runs SQL on a pool or in a transaction. Parameters are written $1, $2, … for both databases. Its errors are
+// those of this package.
+type statements struct {
+	on interface {
+		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	}
+}
+
+// scanner reads the columns of one row.
+type scanner func(dest ...any) error
+
+// exec runs a statement and returns the number of rows that it wrote.
+func (s statements) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	result, err := s.on.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, classify(ctx, err)
+	}
+	n, err := result.RowsAffected()
+	return n, classify(ctx, err)
+}
+
+// each calls fn for every row. An error of fn ends it and is returned as it is.
+func (s statements) each(ctx context.Context, fn func(scan scanner) error, query string, args ...any) error {
+	rows, err := s.on.QueryContext(ctx, query, args...)
+	if err != nil {
+		return classify(ctx, err)
+	}
+	defer func() { _ = rows.Close() }() // an error of reading is that of rows.Err
+	scan := func(dest ...any) error { return classify(ctx, rows.Scan(dest...)) }
+	for rows.Next() {
+		if err := fn(scan); err != nil {
+			return err
+		}
+	}
+	return classify(ctx, rows.Err())
+}
+
+// one reads the only row into dest and reports whether there is one.
+func (s statements) one(ctx context.Context, dest []any, query string, args ...any) (found bool, err error) {
+	err = s.each(ctx, func(scan scanner) error {
+		found = true
+		return scan(dest...)
+	}, query, args...)
+	return found && err == nil, err
+}
+
+// list reads every row.
+func list[T any](ctx context.Context, s statements, read func(scan scanner) (T, error), query string, args ...any) ([]T, error) {
+	var out []T
+	err := s.each(ctx, func(scan scanner) error {
+		v, err := read(scan)
+		if err == nil {
+			out = append(out, v)
+		}
+		return err
+	}, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}

@@ -1,0 +1,180 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// afterTests ends what tests have started for all of them.
+var afterTests []func() error
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for _, end := range afterTests {
+		if err := end(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// place makes a place for new databases.
+type place func(t *testing.T) Location
+
+func sqlitePlace(t *testing.T) Location { return Location{Dir: t.TempDir()} }
+
+func TestSQLite(t *testing.T) { suite(t, sqlitePlace) }
+
+// suite is what both databases must do.
+func suite(t *testing.T, at place) {
+	for _, test := range []struct {
+		name string
+		run  func(t *testing.T, at place)
+	}{
+		{"record", testRecord},
+		{"records of providers", testRecordsOfProviders},
+		{"dates", testDates},
+		{"owner", testOwner},
+		{"update is all or nothing", testUpdateAllOrNothing},
+		{"updates take turns", testUpdatesTakeTurns},
+		{"outbox", testOutbox},
+		{"outbox keeps events apart", testOutboxEvents},
+		{"published", testPublished},
+		{"position", testPosition},
+		{"reset", testReset},
+		{"status list", testStatusList},
+		{"event", testEvent},
+		{"latest event stands", testLatestEventStands},
+		{"odd references", testOddReferences},
+		{"unknown values", testUnknownValues},
+		{"delivery", testDelivery},
+		{"outcome precedence", testOutcomePrecedence},
+		{"expire unprocessed", testExpireUnprocessed},
+		{"claims", testClaims},
+		{"claims destroyed", testClaimsDestroyed},
+		{"progress", testProgress},
+		{"list verifications", testListVerifications},
+		{"pages of verifications", testVerificationPages},
+		{"list deliveries", testListDeliveries},
+		{"pages of deliveries", testDeliveryPages},
+		{"stats", testStats},
+		{"any order gives the same tables", testAnyOrder},
+		{"concurrent writers lose nothing", testConcurrentWriters},
+		{"reopen", testReopen},
+		{"newer schema", testNewerSchema},
+		{"reader waits for the tables", testReaderWaits},
+		{"reader gives up", testReaderGivesUp},
+		{"reader cannot write", testReaderCannotWrite},
+		{"closed", testClosed},
+		{"ended context", testEndedContext},
+		{"errors quote nothing", testErrorsQuoteNothing},
+		{"spans quote nothing", testSpansQuoteNothing},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, at) })
+	}
+}
+
+// testProvider is whose lifecycle the tests keep.
+const testProvider = "yousign"
+
+// start is when the tests take place; it has digits that are not stored.
+var start = time.Date(2026, 3, 4, 5, 6, 7, 8_009_010, time.UTC)
+
+// stored is a time as the database gives it back.
+func stored(t time.Time) time.Time { return t.Truncate(time.Microsecond) }
+
+func newLifecycle(t *testing.T, at Location) *Lifecycle {
+	t.Helper()
+	l, err := OpenLifecycle(t.Context(), at, testProvider)
+	must(t, err)
+	t.Cleanup(func() { check(t, l.Close()) })
+	return l
+}
+
+func newReadModel(t *testing.T, at Location) *ReadModel {
+	t.Helper()
+	m, err := OpenReadModel(t.Context(), at)
+	must(t, err)
+	t.Cleanup(func() { check(t, m.Close()) })
+	return m
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+var lifecycleTables = []string{"lifecycle_record", "lifecycle_owner", "lifecycle_outbox", "lifecycle_position"}
+
+var readModelTables = []string{
+	"verification", "verification_event", "unknown_value", "delivery", "claims", "claims_key", "progress",
+}
+
+// fataler is a test, or one run of a property.
+type fataler interface {
+	Helper()
+	Fatal(args ...any)
+}
+
+// dump returns all rows of the tables as text, sorted.
+func dump(t fataler, db *database, tables ...string) []string {
+	t.Helper()
+	var all []string
+	for _, table := range tables {
+		lines, err := dumpTable(db, table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, lines...)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func dumpTable(db *database, table string) ([]string, error) {
+	rows, err := db.write().on.QueryContext(context.Background(), "SELECT * FROM "+table)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	columns, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	for rows.Next() {
+		values, into := make([]any, len(columns)), make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			return nil, err
+		}
+		line := table
+		for i, value := range values {
+			line += fmt.Sprintf(" %s=%q", columns[i], fmt.Sprint(value))
+		}
+		lines = append(lines, line)
+	}
+	return lines, rows.Err()
+}
