@@ -1,0 +1,23 @@
+package api
+
+import "net/http"
+
+// livez answers as long as the process does.
+func (a *api) livez(w http.ResponseWriter, _ *http.Request) error {
+	return healthy(w)
+}
+
+// readyz answers where the read model does.
+func (a *api) readyz(w http.ResponseWriter, r *http.Request) error {
+	if _, err := a.model.AsOf(r.Context(), false); err != nil {
+		return err
+	}
+	return healthy(w)
+}
+
+func healthy(w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write([]byte(`{"status":"ok"}` + "\n"))
+	return nil
+}

@@ -1,0 +1,94 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/verdict-stream/verdict/pkg/store"
+)
+
+// problem is an answer of RFC 9457. Cause is from a closed list; a program branches on it, never on the texts.
+type problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	Cause  string `json:"cause"`
+
+	// header is what the answer says besides.
+	header map[string]string
+}
+
+func (p *problem) Error() string { return p.Cause + ": " + p.Detail }
+
+func newProblem(status int, cause, title, detail string) *problem {
+	return &problem{
+		Type: "https://schemas.verdict.example/problems/" + cause, Title: title, Status: status, Detail: detail, Cause: cause,
+	}
+}
+
+// with returns the problem with a header.
+func (p *problem) with(name, value string) *problem {
+	p.header = map[string]string{name: value}
+	return p
+}
+
+// The problems that do not depend on the request, one for each cause but invalid_parameter.
+var (
+	errUnauthorized = newProblem(http.StatusUnauthorized, "unauthorized", "Unauthorized",
+		"Send the administrator's token in the header Authorization, as a Bearer token.").with("WWW-Authenticate", `Bearer realm="verdict"`)
+	errMethod = newProblem(http.StatusMethodNotAllowed, "method_not_allowed", "Method not allowed",
+		"This API is read with GET.").with("Allow", "GET, HEAD")
+	errNoSuchPath = newProblem(http.StatusNotFound, "not_found", "Not found",
+		"There is nothing under this path.")
+	errNoVerification = newProblem(http.StatusNotFound, "not_found", "Not found",
+		"There is no such verification. One that the provider sent as a test is found with sandbox=true.")
+	errUnavailable = newProblem(http.StatusServiceUnavailable, "unavailable", "Unavailable",
+		"The read model cannot be reached now. Ask again later.").with("Retry-After", "1")
+	errNoKeys = newProblem(http.StatusServiceUnavailable, "claims_unavailable", "Claims unavailable",
+		"This process has no keys to open claims. Ask one that runs with the key directory and the master key.")
+	errInternal = newProblem(http.StatusInternalServerError, "internal", "Internal error",
+		"The answer could not be made. The log says why.")
+)
+
+// invalid is the problem of a parameter that cannot be understood; want says what is allowed.
+func invalid(parameter, want string) *problem {
+	return newProblem(http.StatusBadRequest, "invalid_parameter", "Invalid parameter", "The parameter "+parameter+" "+want+".")
+}
+
+// problemOf is the one place where an error becomes an answer.
+func problemOf(err error) *problem {
+	var p *problem
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.Is(err, store.ErrNotFound):
+		return errNoVerification
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+		return errUnavailable
+	default:
+		return errInternal
+	}
+}
+
+// refuse answers with the problem of an error. What the caller cannot have caused is logged.
+func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(r.Context().Err(), context.Canceled) {
+		return // The caller has gone.
+	}
+	p := problemOf(err)
+	if p.Status >= http.StatusInternalServerError {
+		a.trouble.ErrorContext(r.Context(), "request failed", "route", r.Pattern, "cause", p.Cause, "error", err)
+	}
+	header := w.Header()
+	for name, value := range p.header {
+		header.Set(name, value)
+	}
+	header.Set("Content-Type", "application/problem+json")
+	header.Set("Cache-Control", "no-store")
+	w.WriteHeader(p.Status)
+	// A caller who has gone needs no answer.
+	_ = json.NewEncoder(w).Encode(p)
+}

@@ -1,0 +1,55 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/verdict-stream/verdict/pkg/event"
+	"github.com/verdict-stream/verdict/pkg/store"
+	"github.com/verdict-stream/verdict/pkg/verification"
+)
+
+// current is the current state of a verification: that of its latest event.
+type current struct {
+	event.Verification
+	// Sequence is the position of the latest event in its stream.
+	Sequence  uint64    `json:"sequence"`
+	UpdatedAt time.Time `json:"updated_at"`
+	Sandbox   bool      `json:"sandbox"`
+}
+
+func newCurrent(row store.VerificationRow) current {
+	return current{Verification: row.Data, Sequence: row.Sequence, UpdatedAt: row.UpdatedAt.UTC(), Sandbox: row.Sandbox}
+}
+
+// verification answers with the current state of one.
+func (a *api) verification(w http.ResponseWriter, r *http.Request) error {
+	id, sandbox, err := named(r)
+	if err != nil {
+		return err
+	}
+	through, err := a.model.AsOf(r.Context(), sandbox)
+	if err != nil {
+		return err
+	}
+	row, err := a.model.Verification(r.Context(), id, sandbox)
+	if err != nil {
+		return err
+	}
+	return respond(w, newCurrent(row), asOf{through})
+}
+
+// named returns which verification the path names, and whether that of the provider's tests is meant. The path holds the reference as
+// it stands in the id; a reference that is encoded otherwise, or too long, comes to the same id.
+func named(r *http.Request) (id string, sandbox bool, err error) {
+	q := newQuery(r)
+	sandbox = q.sandbox()
+	if err := q.done(); err != nil {
+		return "", false, err
+	}
+	name := verification.NewID(r.PathValue("provider"), r.PathValue("kind"), r.PathValue("reference"))
+	if _, err := verification.ParseID(name.String()); err != nil {
+		return "", false, errNoVerification
+	}
+	return name.String(), sandbox, nil
+}

@@ -1,0 +1,168 @@
+package lifecycle
+
+import (
+	"context"
+	"slices"
+
+	"github.com/verdict-stream/verdict/pkg/store"
+	"github.com/verdict-stream/verdict/pkg/verification"
+)
+
+// result is what a delivery came to.
+type result struct {
+	// applied means that the delivery has made an event, now or when it was handled before.
+	applied       bool
+	changes       []verification.Change
+	anomalies     []string
+	verifications []string
+	unknown       []string
+}
+
+// apply adds the signals of one delivery to their verifications and writes states and events
+// in one transaction. It returns verification.ErrTooManySignals, with nothing changed, and
+// the errors of store.Lifecycle.Update.
+func (w *worker) apply(ctx context.Context, d delivery, signals []told) (*result, error) {
+	var res *result
+	err := w.state.Update(ctx, func(tx *store.Tx) error {
+		c := &change{worker: w, tx: tx, delivery: d, records: map[string]*touched{}}
+		for i := range signals {
+			if err := c.signal(ctx, &signals[i]); err != nil {
+				return err
+			}
+		}
+		res = &c.result
+		return c.save(ctx)
+	})
+	return res, err
+}
+
+// change is one transaction: the records that it touches and the events that it makes.
+type change struct {
+	*worker
+	tx       *store.Tx
+	delivery delivery
+	records  map[string]*touched
+	order    []*touched
+	rows     []store.OutboxRow
+	result   result
+}
+
+// touched is a record of this transaction.
+type touched struct {
+	record *verification.Record
+	kind   *verification.Kind
+}
+
+// signal adds one signal to its verification.
+func (c *change) signal(ctx context.Context, t *told) error {
+	c.result.verifications = append(c.result.verifications, t.id.String())
+	c.result.unknown = append(c.result.unknown, t.signal.Unknown...)
+	owned, err := c.own(ctx, t)
+	if err != nil || !owned {
+		return err
+	}
+	touched, err := c.record(ctx, t.kind, t.id, t.signal.Sandbox)
+	if err != nil {
+		return err
+	}
+	known, before := touched.record.Find(t.signal.ID)
+	made, err := t.kind.Apply(touched.record, t.signal)
+	if err != nil {
+		return err
+	}
+	// The first copy of a signal has always made its event.
+	c.result.applied = c.result.applied || before && known.Seq == t.signal.Seq && known.Delivery == t.signal.Delivery
+	return c.event(ctx, touched, made)
+}
+
+// own finds out whether a signed payload belongs to this verification, where the name under
+// which it came is not signed: the delivery that brought it first owns it. Where an earlier
+// delivery is handled late, what the later one did is taken back.
+func (c *change) own(ctx context.Context, t *told) (bool, error) {
+	if !c.provider.OwnedPayloads {
+		return true, nil
+	}
+	mine := store.Owner{Verification: t.id, Event: t.signal.Event, Seq: t.signal.Seq}
+	owner, known, err := c.tx.Owner(ctx, t.signal.ID)
+	if err != nil {
+		return false, err
+	}
+	if known && (owner.Verification != mine.Verification || owner.Event != mine.Event) {
+		c.result.anomalies = append(c.result.anomalies, verification.AnomalyPayloadReused)
+	}
+	if known && owner.Seq <= mine.Seq {
+		return owner.Verification == mine.Verification, nil
+	}
+	if known && owner.Verification != mine.Verification {
+		if err := c.disown(ctx, t, owner.Verification, true); err != nil {
+			return false, err
+		}
+		if err := c.disown(ctx, t, mine.Verification, false); err != nil {
+			return false, err
+		}
+	}
+	return true, c.tx.SetOwner(ctx, t.signal.ID, mine)
+}
+
+// disown takes a signal's effect on a verification away, or gives it back.
+func (c *change) disown(ctx context.Context, t *told, id verification.ID, disowned bool) error {
+	kind, ok := c.provider.Kind(id.Kind)
+	if !ok {
+		return nil
+	}
+	touched, err := c.record(ctx, kind, id, t.signal.Sandbox)
+	if err != nil {
+		return err
+	}
+	cause := verification.Cause{ID: t.signal.Delivery, Seq: t.signal.Seq}
+	return c.event(ctx, touched, kind.Disown(touched.record, t.signal.ID, disowned, cause))
+}
+
+// record returns a record of this transaction, reading it the first time.
+func (c *change) record(ctx context.Context, kind *verification.Kind, id verification.ID, sandbox bool) (*touched, error) {
+	key := id.String()
+	if sandbox {
+		key = "sandbox " + key
+	}
+	if t := c.records[key]; t != nil {
+		return t, nil
+	}
+	record, err := c.tx.Record(ctx, id, sandbox)
+	if err != nil {
+		return nil, err
+	}
+	t := &touched{record: record, kind: kind}
+	c.records[key] = t
+	c.order = append(c.order, t)
+	return t, nil
+}
+
+// event adds the outbox row of a change; nil is none.
+func (c *change) event(ctx context.Context, t *touched, made *verification.Change) error {
+	if made == nil {
+		return nil
+	}
+	row, err := c.row(ctx, t.record, t.kind, made, c.delivery.Traceparent)
+	if err != nil {
+		return err
+	}
+	c.rows = append(c.rows, row)
+	c.result.applied = true
+	c.result.changes = append(c.result.changes, *made)
+	return nil
+}
+
+// save writes the touched records and the events.
+func (c *change) save(ctx context.Context) error {
+	for _, t := range c.order {
+		if t.record.Version == 0 {
+			continue // a verification that a reused payload named and nothing told of
+		}
+		if err := c.tx.Save(ctx, t.record, c.retainUntil(t.record)); err != nil {
+			return err
+		}
+	}
+	slices.Sort(c.result.verifications)
+	c.result.verifications = slices.Compact(c.result.verifications)
+	return c.tx.Append(ctx, c.rows...)
+}

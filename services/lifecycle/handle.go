@@ -1,0 +1,159 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/event"
+	"github.com/verdict-stream/verdict/pkg/failpoint"
+	"github.com/verdict-stream/verdict/pkg/provider"
+	"github.com/verdict-stream/verdict/pkg/seal"
+	"github.com/verdict-stream/verdict/pkg/store"
+	"github.com/verdict-stream/verdict/pkg/verification"
+)
+
+// The causes of dead letters that the lifecycle gives besides those of the providers.
+const (
+	causeUnreadable     = "unreadable_event" // the message is not a delivery as the receiver writes it
+	causeCorrupt        = "corrupt_seal"     // the sealed body does not open with its key
+	causeTooManySignals = "too_many_signals"
+	causeUnknownRow     = "unknown_row" // the decoder says what the table of the kind lacks
+)
+
+// maxReasons bounds what one signal brings into an event. The providers' whole lists are
+// shorter; a body may hold a hundred thousand.
+const maxReasons = 200
+
+// delivery is an accepted webhook on its way through the lifecycle.
+type delivery struct {
+	event.Webhook
+	seq uint64
+}
+
+// handle brings one delivery to its outcome. It returns nil once the outcome is durable; see
+// bus.Consumer for what an error means.
+func (w *worker) handle(ctx context.Context, m bus.Stored) error {
+	envelope, err := event.Decode(m.Header, m.Data)
+	if err != nil {
+		return bus.Permanent(causeUnreadable, err)
+	}
+	webhook, err := event.WebhookOf(envelope)
+	if err != nil {
+		return bus.Permanent(causeUnreadable, err)
+	}
+	d := delivery{Webhook: webhook, seq: m.Seq}
+	body, err := w.open(d)
+	if errors.Is(err, seal.ErrKeyDestroyed) {
+		return w.tell(ctx, d, event.ExpiredUnprocessed, nil)
+	}
+	if err != nil {
+		return err
+	}
+	decoded, err := w.provider.Decode(provider.Delivery{Event: d.Event, Body: body})
+	var undecodable *provider.DecodeError
+	switch {
+	case errors.Is(err, provider.ErrUnhandled):
+		return w.tell(ctx, d, event.Unhandled, nil)
+	case errors.As(err, &undecodable):
+		return bus.Permanent(undecodable.Cause, err)
+	case err != nil:
+		return err
+	}
+	return w.fold(ctx, d, decoded.Elements)
+}
+
+// open returns the body of a delivery. seal.ErrKeyDestroyed means that its time has passed. A
+// key that is missing before that is a key directory that is not the right one or not there
+// now: the delivery waits.
+func (w *worker) open(d delivery) ([]byte, error) {
+	body, err := w.Keys.Open(d.SealKey, d.ID, d.Sealed)
+	switch {
+	case err == nil:
+		return body, nil
+	case errors.Is(err, seal.ErrCorrupt):
+		return nil, bus.Permanent(causeCorrupt, err)
+	case errors.Is(err, seal.ErrKeyDestroyed) && w.expired(d.SealKey):
+		return nil, err
+	default:
+		return nil, fmt.Errorf("%w: open the body with key %s: %v", bus.ErrUnavailable, d.SealKey, err)
+	}
+}
+
+// expired reports whether a key's time is over: the start of its hour plus the retention.
+func (w *worker) expired(key string) bool {
+	hour, err := seal.KeyHour(key)
+	return err == nil && !hour.Add(w.Retention(w.provider.Name)).After(time.Now())
+}
+
+// fold applies the elements of a delivery, waits until what they changed is published, and
+// tells the outcome where nothing changed.
+func (w *worker) fold(ctx context.Context, d delivery, elements []provider.Element) error {
+	signals, err := w.signals(d, elements)
+	if err != nil {
+		return err
+	}
+	result, err := w.apply(ctx, d, signals)
+	switch {
+	case errors.Is(err, verification.ErrTooManySignals):
+		return bus.Permanent(causeTooManySignals, err)
+	case err != nil:
+		return unavailable(err)
+	}
+	failpoint.Hit(failpoint.LifecycleCommitted)
+	w.metrics.signals(ctx, result)
+	for _, lane := range w.lanes {
+		if !slices.ContainsFunc(signals, func(t told) bool { return t.signal.Sandbox == lane.sandbox }) {
+			continue
+		}
+		if err := lane.flush(ctx); err != nil {
+			return err
+		}
+	}
+	if result.applied {
+		return nil
+	}
+	return w.tell(ctx, d, event.Repeat, result)
+}
+
+// signals completes what the decoder said with what only the lifecycle knows.
+func (w *worker) signals(d delivery, elements []provider.Element) ([]told, error) {
+	signals := make([]told, len(elements))
+	for i := range elements {
+		e := &elements[i]
+		kind, ok := w.provider.Kind(e.Kind)
+		if !ok {
+			return nil, bus.Permanent(causeUnknownRow, fmt.Errorf("no kind %q", e.Kind))
+		}
+		s := e.Signal
+		s.Event, s.Unknown = d.Event, e.Unknown
+		s.Reasons = s.Reasons[:min(len(s.Reasons), maxReasons)]
+		s.Received(d.seq, d.ReceivedAt, d.ID)
+		if err := kind.Fill(&s); err != nil {
+			return nil, bus.Permanent(causeUnknownRow, err)
+		}
+		for _, reference := range []*string{&s.Applicant, &s.ExternalReference, &s.PreviousReference} {
+			*reference = pseudonymous(*reference, w.Keys.Pseudonym)
+		}
+		signals[i] = told{kind: kind, id: verification.NewID(w.provider.Name, kind.Name, e.Reference), signal: s}
+	}
+	return signals, nil
+}
+
+// told is a signal and the verification that it tells of.
+type told struct {
+	kind   *verification.Kind
+	id     verification.ID
+	signal verification.Signal
+}
+
+// unavailable marks the failures of the database, which say nothing about a delivery.
+func unavailable(err error) error {
+	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrLeaseLost) {
+		return fmt.Errorf("%w: %w", bus.ErrUnavailable, err)
+	}
+	return err
+}

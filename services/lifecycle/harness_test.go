@@ -1,0 +1,301 @@
+package lifecycle
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/event"
+	"github.com/verdict-stream/verdict/pkg/provider"
+	"github.com/verdict-stream/verdict/pkg/seal"
+	"github.com/verdict-stream/verdict/pkg/store"
+	"github.com/verdict-stream/verdict/pkg/verification"
+)
+
+// histories is how many random histories the law is tried on where no flag says otherwise:
+// each starts a broker and opens databases several times.
+const histories = "12"
+
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", histories); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+const (
+	retention = time.Hour
+	// window is shorter than what any test takes between two starts.
+	window = 100 * time.Millisecond
+)
+
+// body is what the provider of these tests sends.
+type body struct {
+	Ref       string    `json:"ref,omitempty"`
+	Kind      string    `json:"kind,omitempty"`
+	Says      string    `json:"says"`
+	At        time.Time `json:"at"`
+	Applicant string    `json:"applicant,omitempty"`
+	Note      string    `json:"note,omitempty"` // makes bodies differ that say the same
+	Sandbox   bool      `json:"sandbox,omitempty"`
+	More      []body    `json:"more,omitempty"` // further elements
+	Signed    string    `json:"signed,omitempty"`
+	Reasons   int       `json:"reasons,omitempty"`
+}
+
+// acme signs only a part of its bodies, sends lists and has a sandbox: everything that a
+// provider can do to the lifecycle.
+func acme() provider.Provider {
+	kind := func(name string, deadline time.Duration) *verification.Kind {
+		return &verification.Kind{
+			Provider: "acme", Name: name, Scope: verification.Case, OneApplicant: true, Deadline: deadline,
+			Order: []verification.OrderField{verification.BySecond, verification.ByPhase},
+			Table: []verification.Row{
+				{Says: "started", Status: verification.Pending, Phase: verification.PhasePending, OpensAfter: []verification.Status{verification.Abandoned}},
+				{Says: "review", Status: verification.AwaitingReview, Phase: verification.PhaseReview},
+				{Says: "left", Status: verification.Abandoned, Phase: verification.PhaseEnded},
+				{Says: "yes", Status: verification.Approved, Phase: verification.PhaseDecision},
+				{Says: "no", Status: verification.Rejected, Phase: verification.PhaseDecision},
+			},
+		}
+	}
+	return provider.Provider{
+		Name: "acme", OwnedPayloads: true, Budget: 0,
+		Kinds:  []*verification.Kind{kind("check", 0), kind("timed", time.Minute)},
+		Decode: decodeAcme,
+	}
+}
+
+func decodeAcme(d provider.Delivery) (provider.Decoded, error) {
+	if d.Event == provider.EventOther {
+		return provider.Decoded{}, provider.ErrUnhandled
+	}
+	var b body
+	if json.Unmarshal(d.Body, &b) != nil {
+		return provider.Decoded{}, &provider.DecodeError{Cause: provider.CauseInvalidJSON, Detail: "body is not JSON"}
+	}
+	var decoded provider.Decoded
+	for i, one := range append([]body{b}, b.More...) {
+		if one.Ref == "" {
+			return provider.Decoded{}, &provider.DecodeError{Cause: provider.CauseMissingReference, Detail: "ref"}
+		}
+		signed := d.Body
+		if one.Signed != "" {
+			signed = []byte(one.Signed)
+		}
+		if one.Kind == "" {
+			one.Kind = "check"
+		}
+		reasons := make([]verification.Reason, one.Reasons)
+		for n := range reasons {
+			reasons[n] = verification.Reason{Code: fmt.Sprint("CODE_", n), Category: verification.CategoryOther, Source: "test"}
+		}
+		decoded.Elements = append(decoded.Elements, provider.Element{
+			Kind: one.Kind, Reference: one.Ref,
+			Signal: verification.Signal{
+				ID: provider.SignalID(signed, i), Says: one.Says, At: one.At, Applicant: one.Applicant, Sandbox: one.Sandbox, Decoder: 1, Reasons: reasons,
+			},
+		})
+	}
+	return decoded, nil
+}
+
+// harness is a broker, keys and a directory for the state.
+type harness struct {
+	t      testing.TB
+	bus    *bus.Bus
+	keys   *seal.Keyring
+	dir    string
+	config Config
+}
+
+func newHarness(t testing.TB) *harness {
+	t.Helper()
+	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	dir := t.TempDir()
+	server, err := bus.StartServer(bus.ServerConfig{
+		Dir: filepath.Join(dir, "nats"), Addr: "off", PasswordFile: filepath.Join(dir, "password"), Logger: logger,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := bus.Connect(t.Context(), bus.Config{Server: server, Name: t.Name(), Logger: logger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		b.Close()
+		server.Shutdown()
+	})
+	if err := b.EnsureStreams(t.Context(), bus.StreamSettings{Retention: retention, DeduplicationWindow: window, Replicas: 1}); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := seal.Open(filepath.Join(dir, "keys"), make([]byte, seal.MasterKeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &harness{t: t, bus: b, keys: keys, dir: filepath.Join(dir, "state")}
+	h.config = Config{
+		Bus: b, Keys: keys, Store: store.Location{Dir: h.dir}, Instance: "test", Providers: []provider.Provider{acme()},
+		Retention: func(string) time.Duration { return retention }, Logger: logger,
+	}
+	return h
+}
+
+// post stores a delivery as the receiver does, and returns its position.
+func (h *harness) post(token string, b any) uint64 {
+	h.t.Helper()
+	return h.postAt(token, b, time.Now())
+}
+
+func (h *harness) postAt(token string, b any, received time.Time) uint64 {
+	h.t.Helper()
+	data, isRaw := b.([]byte)
+	if !isRaw {
+		var err error
+		if data, err = json.Marshal(b); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	id := event.WebhookID("acme", fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, token, time.Now().UnixNano())))[:8], data)
+	key, sealed, err := h.keys.Seal("acme", received, id, data)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	w := event.Webhook{ID: id, Provider: "acme", Event: token, Instance: "test", ReceivedAt: received.UTC(), SealKey: key, Sealed: sealed}
+	envelope, err := w.Envelope()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	header, payload, err := event.Encode(envelope)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	ack, err := h.bus.Publish(h.t.Context(), bus.Message{Subject: event.WebhookSubject("acme", token), Header: header, Data: payload})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return ack.Seq
+}
+
+// start runs the lifecycle until the returned function is called.
+func (h *harness) start() (stop func()) {
+	ctx, cancel := context.WithCancel(h.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- Run(ctx, h.config) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			h.t.Errorf("run: %v", err)
+		}
+	}
+}
+
+// settle runs the lifecycle until every delivery has its outcome.
+func (h *harness) settle() {
+	h.t.Helper()
+	stop := h.start()
+	defer stop()
+	h.idle()
+}
+
+// idle waits until every delivery has its outcome.
+func (h *harness) idle() {
+	h.t.Helper()
+	h.until("all deliveries are handled", func() bool {
+		_, found, err := h.bus.FirstUnacked(h.t.Context(), bus.Webhooks, "lifecycle-acme", event.WebhookFilter("acme"))
+		return err == nil && !found
+	})
+}
+
+// until waits for a condition that another goroutine brings about.
+func (h *harness) until(what string, holds func() bool) {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(h.t.Context(), 20*time.Second)
+	defer cancel()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for !holds() {
+		select {
+		case <-ctx.Done():
+			h.t.Fatalf("did not come about: %s", what)
+		case <-ticker.C:
+		}
+	}
+}
+
+// published is one event of the stream.
+type published struct {
+	name string
+	event.Verification
+}
+
+// events reads a stream of events, and holds it to its guarantees: versions without gaps, in
+// order, each once.
+func (h *harness) events(stream string) []published {
+	h.t.Helper()
+	var events []published
+	versions := map[string]int{}
+	h.read(stream, func(m bus.Stored) {
+		envelope, err := event.Decode(m.Header, m.Data)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		data, name, err := event.VerificationOf(envelope)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		if versions[data.ID]++; data.Version != versions[data.ID] {
+			h.t.Errorf("%s: version %d behind %d", data.ID, data.Version, versions[data.ID]-1)
+		}
+		events = append(events, published{name, data})
+	})
+	return events
+}
+
+func (h *harness) outcomes() []event.Outcome {
+	h.t.Helper()
+	var outcomes []event.Outcome
+	h.read(bus.Outcomes, func(m bus.Stored) {
+		var o event.Outcome
+		if err := json.Unmarshal(m.Data, &o); err != nil {
+			h.t.Fatal(err)
+		}
+		outcomes = append(outcomes, o)
+	})
+	return outcomes
+}
+
+func (h *harness) dead() []bus.DeadLetter {
+	h.t.Helper()
+	var letters []bus.DeadLetter
+	h.read(bus.Dead, func(m bus.Stored) {
+		var l bus.DeadLetter
+		if err := json.Unmarshal(m.Data, &l); err != nil {
+			h.t.Fatal(err)
+		}
+		letters = append(letters, l)
+	})
+	return letters
+}
+
+func (h *harness) read(stream string, fn func(bus.Stored)) {
+	h.t.Helper()
+	_, err := h.bus.Read(h.t.Context(), stream, "kyc.>", 1, func(m bus.Stored) error {
+		fn(m)
+		return nil
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}

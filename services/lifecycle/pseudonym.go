@@ -1,0 +1,24 @@
+package lifecycle
+
+import "regexp"
+
+var (
+	// plain is what a reference made by a machine looks like; anything else may be a name.
+	plain = regexp.MustCompile(`^[\x21-\x7e]{1,128}$`)
+	email = regexp.MustCompile(`@.`)
+	// phone is a number as people write it: with a prefix, or with separators.
+	phone = regexp.MustCompile(`^(?:(?:\+|00)[0-9().\-/]{7,24}|0[0-9]{8,11}|\(?[0-9]{2,5}\)?(?:[.\-/][0-9]{2,5}){2,6})$`)
+)
+
+// pseudonymous returns a reference that companies choose themselves in a form that may be
+// published: as it is, or as a keyed hash where it looks like an e-mail address, a phone
+// number or text. The same reference always gives the same hash, so cases can still be linked.
+func pseudonymous(reference string, hash func(string) string) string {
+	if reference == "" {
+		return ""
+	}
+	if !plain.MatchString(reference) || email.MatchString(reference) || phone.MatchString(reference) {
+		return hash(reference)
+	}
+	return reference
+}

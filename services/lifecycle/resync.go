@@ -1,0 +1,230 @@
+package lifecycle
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/event"
+	"github.com/verdict-stream/verdict/pkg/store"
+	"github.com/verdict-stream/verdict/pkg/verification"
+)
+
+// adoptChunk bounds the events of one transaction while the stream is read.
+const adoptChunk = 1000
+
+// catchUp brings the state up to the streams before anything else is done. A state that is
+// empty, or that belongs to another stream than the one there is, is made anew from it.
+func (w *worker) catchUp(ctx context.Context) error {
+	for _, lane := range w.lanes {
+		known, err := lane.knows(ctx)
+		if err != nil {
+			return err
+		}
+		if !known {
+			return w.rebuild(ctx)
+		}
+	}
+	for _, lane := range w.lanes {
+		if err := lane.resync(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rebuild forgets the state and makes it anew from the streams. The consumer is reset first:
+// a crash on the way then repeats the rebuild, or only reads the deliveries again.
+func (w *worker) rebuild(ctx context.Context) error {
+	w.logger.InfoContext(ctx, "state is made anew from the stream")
+	if err := w.Bus.ResetConsumer(ctx, bus.Webhooks, w.consumer()); err != nil {
+		return err
+	}
+	if err := w.state.Reset(ctx); err != nil {
+		return err
+	}
+	for _, lane := range w.lanes {
+		identity, err := w.Bus.StreamIdentity(ctx, lane.stream)
+		if err != nil {
+			return err
+		}
+		if err := w.state.SetPosition(ctx, lane.stream, store.Position{Stream: identity}); err != nil {
+			return err
+		}
+		if err := lane.resync(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// knows reports whether the recorded position is one of the stream that there is.
+func (o *outbox) knows(ctx context.Context) (bool, error) {
+	position, err := o.state.Position(ctx, o.stream)
+	if err != nil {
+		return false, err
+	}
+	identity, err := o.Bus.StreamIdentity(ctx, o.stream)
+	if err != nil {
+		return false, err
+	}
+	last, err := o.Bus.LastSequence(ctx, o.stream, o.filter)
+	return position.Stream == identity && position.Seq <= last, err
+}
+
+// resync reads the stream from the recorded position on. Events of our own outbox are marked
+// as published; all others are merged into the state, which was behind.
+func (o *outbox) resync(ctx context.Context) error {
+	position, err := o.state.Position(ctx, o.stream)
+	if err != nil {
+		return err
+	}
+	var chunk []bus.Stored
+	adopt := func() error {
+		err := o.adopt(ctx, position.Stream, chunk)
+		chunk = chunk[:0]
+		return err
+	}
+	_, err = o.Bus.Read(ctx, o.stream, o.filter, position.Seq+1, func(m bus.Stored) error {
+		chunk = append(chunk, m)
+		if len(chunk) < adoptChunk {
+			return nil
+		}
+		return adopt()
+	})
+	if err != nil {
+		return fmt.Errorf("read %s: %w", o.stream, err)
+	}
+	return adopt()
+}
+
+// adopt merges a run of events into the state and moves the position behind it.
+func (o *outbox) adopt(ctx context.Context, identity string, chunk []bus.Stored) error {
+	if len(chunk) == 0 {
+		return nil
+	}
+	return o.state.Update(ctx, func(tx *store.Tx) error {
+		a := &adoption{outbox: o, change: change{worker: o.worker, tx: tx, records: map[string]*touched{}}}
+		for _, m := range chunk {
+			if err := a.event(ctx, m); err != nil {
+				return err
+			}
+		}
+		if err := a.announce(ctx); err != nil {
+			return err
+		}
+		return tx.SetPosition(ctx, o.stream, store.Position{Stream: identity, Seq: chunk[len(chunk)-1].Seq})
+	})
+}
+
+// adoption is one transaction that merges events of the stream.
+type adoption struct {
+	*outbox
+	change  change
+	foreign bool
+}
+
+// event merges one event. One that cannot be read was not written by a lifecycle; it is left
+// where it is.
+func (a *adoption) event(ctx context.Context, m bus.Stored) error {
+	envelope, err := event.Decode(m.Header, m.Data)
+	if err != nil {
+		a.logger.ErrorContext(ctx, "foreign message among the events", "stream", m.Stream, "sequence", m.Seq, "error", err)
+		return nil
+	}
+	data, published, err := event.VerificationOf(envelope)
+	if err != nil {
+		a.logger.ErrorContext(ctx, "foreign message among the events", "stream", m.Stream, "sequence", m.Seq, "error", err)
+		return nil
+	}
+	id, err := verification.ParseID(data.ID)
+	if err != nil {
+		return err
+	}
+	waiting, err := a.change.tx.Outbox(ctx, a.stream, id)
+	if err != nil {
+		return err
+	}
+	for _, row := range waiting {
+		if row.EventID == envelope.ID() && sameSignal(row.Data, data.Signal.ID) {
+			return a.change.tx.DropOutbox(ctx, a.stream, row.EventID)
+		}
+	}
+	return a.merge(ctx, id, &data, published, waiting)
+}
+
+// merge takes over an event that this state has not made, and takes back what it has
+// announced and not published.
+func (a *adoption) merge(ctx context.Context, id verification.ID, data *event.Verification, published string, waiting []store.OutboxRow) error {
+	if err := a.behind(ctx); err != nil {
+		return err
+	}
+	kind, ok := a.provider.Kind(id.Kind)
+	if !ok {
+		a.logger.ErrorContext(ctx, "event of a kind that is not known", "verification", data.ID)
+		return nil
+	}
+	t, err := a.change.record(ctx, kind, id, data.Signal.Sandbox)
+	if err != nil {
+		return err
+	}
+	for _, row := range waiting {
+		t.record.Retract(versionOf(row.Data))
+		if err := a.change.tx.DropOutbox(ctx, a.stream, row.EventID); err != nil {
+			return err
+		}
+	}
+	if err := kind.Adopt(t.record, data.Change(published)); err != nil {
+		return err
+	}
+	return a.owner(ctx, id, &data.Signal)
+}
+
+// behind notes that the state is older than the stream: deliveries that were acked since may
+// be missing in it, so all that are kept are read again.
+func (a *adoption) behind(ctx context.Context) error {
+	if a.foreign {
+		return nil
+	}
+	a.foreign = true
+	return a.Bus.ResetConsumer(ctx, bus.Webhooks, a.consumer())
+}
+
+// owner restores which verification a signed payload belongs to.
+func (a *adoption) owner(ctx context.Context, id verification.ID, s *verification.Signal) error {
+	if !a.provider.OwnedPayloads || s.Disowned || s.Delivery == "" {
+		return nil
+	}
+	owner, known, err := a.change.tx.Owner(ctx, s.ID)
+	if err != nil || known && owner.Seq <= s.Seq {
+		return err
+	}
+	return a.change.tx.SetOwner(ctx, s.ID, store.Owner{Verification: id, Event: s.Event, Seq: s.Seq})
+}
+
+// announce makes the events of what was taken back, behind those of the stream, and saves.
+func (a *adoption) announce(ctx context.Context) error {
+	for _, t := range a.change.order {
+		changes := t.kind.Reannounce(t.record)
+		for i := range changes {
+			if err := a.change.event(ctx, t, &changes[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return a.change.save(ctx)
+}
+
+func sameSignal(row []byte, signal string) bool {
+	var data event.Verification
+	return json.Unmarshal(row, &data) == nil && data.Signal.ID == signal
+}
+
+func versionOf(row []byte) int {
+	var data event.Verification
+	if json.Unmarshal(row, &data) != nil {
+		return 0
+	}
+	return data.Version
+}

@@ -1,0 +1,120 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/event"
+	"github.com/verdict-stream/verdict/pkg/provider"
+	"github.com/verdict-stream/verdict/pkg/store"
+	"github.com/verdict-stream/verdict/pkg/verification"
+)
+
+// concurrency bounds the deliveries of one provider in work. They share the transactions'
+// writer, so more would only wait.
+const concurrency = 64
+
+// worker works for one provider while it holds the lease.
+type worker struct {
+	Config
+	provider *provider.Provider
+	state    *store.Lifecycle
+	lanes    []*outbox // one for each stream that events go to
+	metrics  *metrics
+	logger   *slog.Logger
+	alarm    *slog.Logger // for what would be said again and again
+}
+
+// work opens the state, brings it up to the stream and consumes until ctx ends, the lease is
+// lost or something fails that only a new start can mend.
+func work(ctx context.Context, cfg Config, p *provider.Provider, logger, alarm *slog.Logger) error {
+	state, err := store.OpenLifecycle(ctx, cfg.Store, p.Name)
+	if err != nil {
+		return fmt.Errorf("open state: %w", err)
+	}
+	defer state.Close()
+	w, err := newWorker(cfg, p, state, logger, alarm)
+	if err != nil {
+		return err
+	}
+	if err := w.catchUp(ctx); err != nil {
+		return fmt.Errorf("bring the state up to the stream: %w", err)
+	}
+	return w.run(ctx)
+}
+
+func newWorker(cfg Config, p *provider.Provider, state *store.Lifecycle, logger, alarm *slog.Logger) (*worker, error) {
+	m, err := newMetrics(p.Name)
+	if err != nil {
+		return nil, err
+	}
+	w := &worker{Config: cfg, provider: p, state: state, metrics: m, logger: logger, alarm: alarm}
+	w.lanes = []*outbox{newOutbox(w, bus.Verifications, false), newOutbox(w, bus.Sandbox, true)}
+	return w, nil
+}
+
+func (w *worker) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, lane := range w.lanes {
+		g.Go(func() error { return lane.run(ctx) })
+	}
+	g.Go(func() error {
+		return w.Bus.Run(ctx, bus.Consumer{
+			Name: w.consumer(), Stream: bus.Webhooks, Filter: event.WebhookFilter(w.provider.Name),
+			Concurrency: concurrency, Handle: w.handle,
+		})
+	})
+	g.Go(func() error { return w.keepTime(ctx) })
+	g.Go(func() error {
+		select {
+		case <-w.state.Lost():
+			return store.ErrLeaseLost
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	return g.Wait()
+}
+
+// consumer is the name of the provider's durable consumer, and of its dead letters.
+func (w *worker) consumer() string { return "lifecycle-" + w.provider.Name }
+
+// lane is where the events of production or of the sandbox go.
+func (w *worker) lane(sandbox bool) *outbox {
+	if sandbox {
+		return w.lanes[1]
+	}
+	return w.lanes[0]
+}
+
+// retainUntil is when the personal data of a set of signals has been kept long enough.
+func (w *worker) retainUntil(r *verification.Record) time.Time {
+	last := r.ReceivedLast()
+	if last.IsZero() {
+		return time.Time{}
+	}
+	return last.Add(w.Retention(w.provider.Name))
+}
+
+// row makes the outbox row of a change.
+func (w *worker) row(ctx context.Context, r *verification.Record, kind *verification.Kind, c *verification.Change, begun string) (store.OutboxRow, error) {
+	data := event.NewVerification(r.ID, kind.Scope, *c)
+	envelope, err := data.Envelope(w.Instance, c.Event, begun)
+	if err != nil {
+		return store.OutboxRow{}, err
+	}
+	header, body, err := event.Encode(envelope)
+	if err != nil {
+		return store.OutboxRow{}, err
+	}
+	inject(ctx, header)
+	return store.OutboxRow{
+		Lane: w.lane(r.Sandbox).stream, EventID: envelope.ID(), Header: header, Data: body,
+		Subject: event.VerificationSubject(r.Sandbox, w.provider.Name, kind.Name, c.Event),
+	}, nil
+}

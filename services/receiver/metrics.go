@@ -1,0 +1,65 @@
+package receiver
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// scope names this package in traces and metrics.
+const scope = "github.com/verdict-stream/verdict/services/receiver"
+
+// metrics count webhooks. Labels come from lists, never from a request.
+type metrics struct {
+	webhooks metric.Int64Counter
+	duration metric.Float64Histogram
+	inFlight metric.Int64UpDownCounter
+	dropped  metric.Int64Counter
+}
+
+func newMetrics() (*metrics, error) {
+	meter := otel.Meter(scope)
+	var m metrics
+	var err error
+	if m.webhooks, err = meter.Int64Counter("verdict_webhooks_total",
+		metric.WithDescription("Webhooks by what became of them.")); err != nil {
+		return nil, fmt.Errorf("make metrics: %w", err)
+	}
+	if m.duration, err = meter.Float64Histogram("verdict_webhook_duration_seconds", metric.WithUnit("s"),
+		metric.WithDescription("Time from a webhook's header to its answer.")); err != nil {
+		return nil, fmt.Errorf("make metrics: %w", err)
+	}
+	if m.inFlight, err = meter.Int64UpDownCounter("verdict_webhooks_in_flight",
+		metric.WithDescription("Webhooks that wait for their answer.")); err != nil {
+		return nil, fmt.Errorf("make metrics: %w", err)
+	}
+	if m.dropped, err = meter.Int64Counter("verdict_refusals_dropped_total",
+		metric.WithDescription("Refused webhooks of which no record was kept.")); err != nil {
+		return nil, fmt.Errorf("make metrics: %w", err)
+	}
+	return &m, nil
+}
+
+func byProvider(name string) attribute.KeyValue { return attribute.String("provider", name) }
+
+func (m *metrics) begin(ctx context.Context, provider string) {
+	m.inFlight.Add(ctx, 1, metric.WithAttributes(byProvider(provider)))
+}
+
+func (m *metrics) end(ctx context.Context, provider string, took time.Duration) {
+	m.inFlight.Add(ctx, -1, metric.WithAttributes(byProvider(provider)))
+	m.duration.Record(ctx, took.Seconds(), metric.WithAttributes(byProvider(provider)))
+}
+
+func (m *metrics) count(ctx context.Context, o *outcome) {
+	m.webhooks.Add(ctx, 1, metric.WithAttributes(
+		byProvider(o.provider), attribute.String("event", o.event), attribute.String("result", o.label())))
+}
+
+func (m *metrics) drop(provider string) {
+	m.dropped.Add(context.Background(), 1, metric.WithAttributes(byProvider(provider)))
+}

@@ -1,0 +1,169 @@
+package receiver
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/verdict-stream/verdict/pkg/event"
+	"github.com/verdict-stream/verdict/pkg/provider"
+	"github.com/verdict-stream/verdict/pkg/telemetry"
+)
+
+// route is the pattern of all paths of webhooks. Spans name it in place of the path, which may
+// hold a token.
+const route = webhooksPath + "{provider}"
+
+// webhook answers everything that is not a health check.
+func (r *receiver) webhook(w http.ResponseWriter, req *http.Request) {
+	arrived := time.Now()
+	if !strings.HasPrefix(req.URL.Path, webhooksPath) {
+		problem(w, event.CauseUnknownProvider, causes[event.CauseUnknownProvider].status, "")
+		return
+	}
+	o := outcome{provider: unknown, event: unknown, hangUp: req.ContentLength != 0}
+	e, segment, name := r.find(req.URL)
+	if name != "" {
+		o.provider = name
+	}
+	switch {
+	case req.Method != http.MethodPost:
+		o.refuse(event.CauseMethodNotAllowed)
+	case e == nil:
+		o.refuse(event.CauseUnknownProvider)
+	default:
+		r.observe(w, req, call{endpoint: e, segment: segment, arrived: arrived, outcome: &o})
+	}
+	// Counted before it is answered, so that who has the answer finds it counted.
+	r.metrics.count(req.Context(), &o)
+	o.answer(w)
+}
+
+// call is one webhook on its way.
+type call struct {
+	*endpoint
+	*outcome
+	segment string
+	arrived time.Time
+}
+
+// observe puts the reception of a webhook into a span, bounds it by the budget and sees to it
+// that nothing in it ends without an outcome.
+func (r *receiver) observe(w http.ResponseWriter, req *http.Request, c call) {
+	r.metrics.begin(req.Context(), c.Provider.Name)
+	defer func() { r.metrics.end(req.Context(), c.Provider.Name, time.Since(c.arrived)) }()
+
+	// The context is not the request's: a sender who hangs up after the last byte has sent all
+	// that is needed.
+	ctx, cancel := context.WithDeadline(r.work, c.arrived.Add(c.Provider.Budget))
+	defer cancel()
+	ctx, span := r.tracer.Start(telemetry.Extract(ctx, req.Header), "POST "+route,
+		trace.WithSpanKind(trace.SpanKindServer),
+		trace.WithAttributes(attribute.String("http.request.method", http.MethodPost), attribute.String("http.route", route),
+			attribute.String("verdict.provider", c.Provider.Name)))
+	defer func() {
+		span.SetAttributes(attribute.Int("http.response.status_code", c.status),
+			attribute.String("verdict.event", c.event), attribute.String("verdict.result", c.label()))
+		if c.cause == event.CauseUnavailable {
+			span.SetStatus(codes.Error, string(c.cause))
+		}
+		span.End()
+	}()
+	defer func() {
+		// What was thrown is not logged: it may hold a part of the body. The stack does not.
+		if thrown := recover(); thrown != nil {
+			c.refuse(event.CauseUnavailable)
+			r.complaints.ErrorContext(ctx, "panic while a webhook was received", "provider", c.Provider.Name, "stack", string(debug.Stack()))
+		}
+	}()
+
+	r.receive(ctx, w, req, c)
+}
+
+// receive reads a webhook once, verifies it and hands it on.
+func (r *receiver) receive(ctx context.Context, w http.ResponseWriter, req *http.Request, c call) {
+	c.hangUp = true
+	control := http.NewResponseController(w)
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = control.SetReadDeadline(deadline)
+	}
+	leave, err := c.admission.enter(ctx)
+	if err != nil {
+		r.unavailable(ctx, c, err)
+		return
+	}
+	defer leave()
+	if err := r.await(ctx); err != nil {
+		r.unavailable(ctx, c, err)
+		return
+	}
+	body, free, err := c.admission.read(ctx, req.Body, req.ContentLength, r.limit)
+	defer free()
+	if err != nil {
+		r.unread(ctx, c, body, req.Body, err)
+		return
+	}
+	c.hangUp = false
+	// The budget goes on to count, in ctx; the connection may be used again.
+	_ = control.SetReadDeadline(time.Time{})
+
+	receipt, err := c.Provider.Verify(provider.Request{
+		Segment: c.segment, Header: req.Header.Get, Body: body, Secrets: c.Secrets,
+	})
+	switch {
+	case errors.Is(err, provider.ErrMissingSignature):
+		r.reject(ctx, c, event.CauseMissingSignature, newFingerprint(body))
+	case errors.Is(err, provider.ErrBadSignature):
+		r.reject(ctx, c, event.CauseBadSignature, newFingerprint(body))
+	case err != nil:
+		// A folder returns no other error. Its text is not ours, so it is not logged.
+		r.unavailable(ctx, c, errors.New("the provider's folder could not tell whether the signature is good"))
+	default:
+		c.event = c.token(receipt.Event)
+		r.dispose(ctx, c, receipt, body)
+	}
+}
+
+// unread ends a request whose body could not be read whole.
+func (r *receiver) unread(ctx context.Context, c call, body []byte, rest io.Reader, err error) {
+	switch {
+	case errors.Is(err, errTooLarge):
+		seen := newFingerprint(body)
+		// Senders that are cut off in the middle of a body often do not read the answer.
+		_, _ = io.CopyN(seen, rest, r.limit)
+		r.reject(ctx, c, event.CauseTooLarge, seen)
+	case errors.Is(err, errBusy), errors.Is(err, os.ErrDeadlineExceeded), ctx.Err() != nil:
+		r.unavailable(ctx, c, err)
+	default:
+		c.refuse(event.CauseUnreadable)
+		r.logger.DebugContext(ctx, "webhook refused", "provider", c.Provider.Name, "cause", c.cause)
+	}
+}
+
+// reject refuses a webhook and has it recorded.
+func (r *receiver) reject(ctx context.Context, c call, cause event.Cause, seen *fingerprint) {
+	c.refuse(cause)
+	if cause == event.CauseMissingSignature || cause == event.CauseBadSignature {
+		c.status = c.Provider.RefusedStatus
+	}
+	if cause.Recorded() {
+		r.refusals.record(seen.rejection(c.Provider.Name, cause, c.arrived))
+	}
+	r.complaints.WarnContext(ctx, "webhooks are refused: "+string(cause), "provider", c.Provider.Name)
+	r.logger.DebugContext(ctx, "webhook refused", "provider", c.Provider.Name, "cause", cause)
+}
+
+// unavailable asks the sender to come again.
+func (r *receiver) unavailable(ctx context.Context, c call, err error) {
+	c.refuse(event.CauseUnavailable)
+	r.complaints.WarnContext(ctx, "webhooks cannot be stored", "provider", c.Provider.Name, "error", err)
+}
