@@ -32,7 +32,7 @@ func TestDeadline(t *testing.T) {
 		{"an earlier one passed", sample, append(told("started@-60", "review@0"), passed(noon)), &due, false},
 		{"decided", sample, append(told("started", "yes"), passed(due)), nil, false},
 		{"ended", sample, told("canceled"), nil, false},
-		{"without a status", sample, told("noted"), nil, false},
+		{"without a status it counts from the first signal", sample, told("noted", "unknown_value@5"), &due, false},
 		{"this status waits", &onlyReview, told("review"), &due, false},
 		{"this status does not", &onlyReview, told("checking"), nil, false},
 		{"no deadline", &never, append(told("review"), passed(noon)), nil, false},

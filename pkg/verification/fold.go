@@ -1,6 +1,9 @@
 package verification
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Fold returns the state that a set of signals comes to. The set may be in any order and must
 // not hold two copies of one signal; it is not changed. A disowned signal is as if it were
@@ -31,11 +34,15 @@ func (k *Kind) Fold(set []Signal) State {
 type folding struct {
 	kind  *Kind
 	state State
+	first *Signal // the first signal that has an effect
 	last  *Signal // the signal that set the status
 }
 
 // signal applies one signal that has an effect: links, anomalies, then the table.
 func (f *folding) signal(s *Signal) {
+	if f.first == nil {
+		f.first = s
+	}
 	f.link(s)
 	f.state.Anomalies = union(f.state.Anomalies, s.Anomalies...)
 	f.state.DataAnonymized = f.state.DataAnonymized || s.Anonymized
@@ -128,10 +135,11 @@ func (f *folding) deadline(set []Signal) {
 	if len(f.kind.DeadlineFor) > 0 {
 		waits = slices.Contains(f.kind.DeadlineFor, f.state.Status)
 	}
-	if !waits || f.kind.Deadline == 0 || f.last == nil {
+	since := cmp.Or(f.last, f.first)
+	if !waits || f.kind.Deadline == 0 || since == nil {
 		return
 	}
-	due := f.last.At.Add(f.kind.Deadline).UTC()
+	due := since.At.Add(f.kind.Deadline).UTC()
 	f.state.ReviewDueAt = &due
 	f.state.Overdue = slices.ContainsFunc(set, func(s Signal) bool {
 		return s.Says == Overdue && s.Due != nil && s.Due.Equal(due)

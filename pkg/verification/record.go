@@ -33,6 +33,8 @@ type Record struct {
 type Entry struct {
 	Signal
 	Version int `json:"version"`
+	// Cause is the position of the delivery that caused that event.
+	Cause uint64 `json:"cause,omitempty"`
 }
 
 // Change is one event to be published: what one signal changed.
@@ -64,21 +66,26 @@ func (s *Signal) cause() Cause {
 // makes one only where it alters the state: then the earlier position or the better decoder
 // of the copy decides otherwise. Else the change is nil: nothing happened, though the record
 // may know an earlier position now. It returns ErrTooManySignals, and the record as it was.
-func (k *Kind) Apply(r *Record, s Signal) (*Change, error) {
+func (k *Kind) Apply(r *Record, s Signal) (*Change, error) { return k.ApplyFor(r, s, s.cause()) }
+
+// ApplyFor is Apply for a signal whose first copy is known to be another delivery than the
+// one that brings it now.
+func (k *Kind) ApplyFor(r *Record, s Signal, cause Cause) (*Change, error) {
 	i := r.index(s.ID)
 	if i < 0 {
-		if len(r.Signals) >= MaxSignals {
+		// What the lifecycle makes itself is bounded by what it is made of.
+		if len(r.Signals) >= MaxSignals && !s.made() {
 			return nil, fmt.Errorf("%w: %d", ErrTooManySignals, MaxSignals)
 		}
 		r.Signals = append(r.Signals, Entry{Signal: s})
-		return r.announce(k.Fold(r.set()), len(r.Signals)-1, s.cause()), nil
+		return r.announce(k.Fold(r.set()), len(r.Signals)-1, cause), nil
 	}
 	merged, err := merge(r.Signals[i].Signal, s)
 	if err != nil {
 		return nil, err
 	}
 	r.Signals[i].Signal = merged
-	return k.changed(r, i, s.cause()), nil
+	return k.changed(r, i, cause), nil
 }
 
 // Disown takes the effect of a signal away, or gives it back: the payload belongs to another
@@ -105,13 +112,14 @@ func (k *Kind) Adopt(r *Record, c Change) error {
 	}
 	i := r.index(c.Signal.ID)
 	if i < 0 {
-		r.Signals = append(r.Signals, Entry{Signal: c.Signal, Version: c.Version})
+		r.Signals = append(r.Signals, Entry{Signal: c.Signal, Version: c.Version, Cause: c.Cause.Seq})
 		return nil
 	}
 	e := &r.Signals[i]
 	ours, theirs := e.Signal, c.Signal
 	if c.Version >= e.Version {
 		ours, theirs = theirs, ours
+		e.Cause = c.Cause.Seq
 	}
 	merged, err := merge(ours, theirs)
 	if err != nil {
@@ -184,12 +192,12 @@ func (r *Record) Through() uint64 {
 	return through
 }
 
-// Find returns the signal of the id.
-func (r *Record) Find(signal string) (Signal, bool) {
+// Find returns the entry of a signal.
+func (r *Record) Find(signal string) (Entry, bool) {
 	if i := r.index(signal); i >= 0 {
-		return r.Signals[i].Signal, true
+		return r.Signals[i], true
 	}
-	return Signal{}, false
+	return Entry{}, false
 }
 
 func (r *Record) index(signal string) int {
@@ -213,7 +221,7 @@ func (r *Record) announce(next State, i int, cause Cause) *Change {
 	}
 	r.Version++
 	r.State = next
-	r.Signals[i].Version = r.Version
+	r.Signals[i].Version, r.Signals[i].Cause = r.Version, cause.Seq
 	return &Change{
 		Event: eventOf(before, next, &r.Signals[i].Signal), Version: r.Version,
 		PreviousStatus: before.Status, State: next, Signal: r.Signals[i].Signal, Cause: cause,

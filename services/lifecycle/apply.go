@@ -16,6 +16,7 @@ type result struct {
 	anomalies     []string
 	verifications []string
 	unknown       []string
+	lanes         []bool // whether the sandbox, production or both are touched
 }
 
 // apply adds the signals of one delivery to their verifications and writes states and events
@@ -57,31 +58,33 @@ type touched struct {
 func (c *change) signal(ctx context.Context, t *told) error {
 	c.result.verifications = append(c.result.verifications, t.id.String())
 	c.result.unknown = append(c.result.unknown, t.signal.Unknown...)
-	owned, err := c.own(ctx, t)
-	if err != nil || !owned {
-		return err
-	}
 	touched, err := c.record(ctx, t.kind, t.id, t.signal.Sandbox)
 	if err != nil {
 		return err
 	}
+	cause := verification.Cause{ID: t.signal.Delivery, Seq: t.signal.Seq}
+	if c.provider.OwnedPayloads {
+		if owned, err := c.own(ctx, t); err != nil || !owned {
+			return err
+		}
+	}
 	known, before := touched.record.Find(t.signal.ID)
-	made, err := t.kind.Apply(touched.record, t.signal)
+	made, err := t.kind.ApplyFor(touched.record, t.signal, cause)
 	if err != nil {
 		return err
 	}
-	// The first copy of a signal has always made its event.
-	c.result.applied = c.result.applied || before && known.Seq == t.signal.Seq && known.Delivery == t.signal.Delivery
+	// Else the delivery has made its event when it was handled before, or it is a repeat. One
+	// whose event was followed by another copy's is told to be a repeat once more, which its
+	// event outweighs.
+	c.result.applied = c.result.applied || before && known.Cause == cause.Seq
 	return c.event(ctx, touched, made)
 }
 
 // own finds out whether a signed payload belongs to this verification, where the name under
-// which it came is not signed: the delivery that brought it first owns it. Where an earlier
+// which it came is not signed: the delivery that brought it first owns it, and one that
+// brought it earlier, under a name that tells of nothing, says when that was. Where an earlier
 // delivery is handled late, what the later one did is taken back.
 func (c *change) own(ctx context.Context, t *told) (bool, error) {
-	if !c.provider.OwnedPayloads {
-		return true, nil
-	}
 	mine := store.Owner{Verification: t.id, Event: t.signal.Event, Seq: t.signal.Seq}
 	owner, known, err := c.tx.Owner(ctx, t.signal.ID)
 	if err != nil {
@@ -89,6 +92,13 @@ func (c *change) own(ctx context.Context, t *told) (bool, error) {
 	}
 	if known && (owner.Verification != mine.Verification || owner.Event != mine.Event) {
 		c.result.anomalies = append(c.result.anomalies, verification.AnomalyPayloadReused)
+	}
+	seen, before, err := c.tx.Sighting(ctx, t.signal.ID)
+	if err != nil {
+		return false, err
+	}
+	if before && seen.Seq < t.signal.Seq {
+		t.signal.Seq, t.signal.At, t.signal.ReceivedAt, t.signal.Delivery = seen.Seq, seen.At, seen.ReceivedAt, seen.Delivery
 	}
 	if known && owner.Seq <= mine.Seq {
 		return owner.Verification == mine.Verification, nil
@@ -134,6 +144,7 @@ func (c *change) record(ctx context.Context, kind *verification.Kind, id verific
 	t := &touched{record: record, kind: kind}
 	c.records[key] = t
 	c.order = append(c.order, t)
+	c.result.lanes = append(c.result.lanes, sandbox)
 	return t, nil
 }
 

@@ -44,11 +44,11 @@ func (w *worker) keepTime(ctx context.Context) error {
 				w.alarm.ErrorContext(ctx, "keys of expired deliveries are not destroyed", "error", err)
 			}
 		}
-		err := w.passDeadlines(ctx, now)
+		err := errors.Join(w.passDeadlines(ctx, now), w.anonymize(ctx, now))
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, store.ErrLeaseLost):
+		case errors.Is(err, store.ErrLeaseLost), errors.Is(err, store.ErrDamaged):
 			return err
 		case err != nil:
 			w.alarm.WarnContext(ctx, "deadlines wait", "error", err)
@@ -89,18 +89,19 @@ func (w *worker) passDeadlines(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
-	return w.anonymize(ctx, now, horizon)
+	return nil
 }
 
-// anonymize makes the signals of finished retentions.
-func (w *worker) anonymize(ctx context.Context, now, horizon time.Time) error {
-	retained, err := w.state.Retained(ctx, horizon, dueChunk)
+// anonymize makes the signals of finished retentions. No delivery that waits can keep personal
+// data longer.
+func (w *worker) anonymize(ctx context.Context, now time.Time) error {
+	retained, err := w.state.Retained(ctx, now, dueChunk)
 	if err != nil {
 		return err
 	}
 	for _, kept := range retained {
 		if err := w.make(ctx, kept.ID, kept.Sandbox, func(r *verification.Record) (verification.Signal, bool) {
-			if r.State.DataAnonymized || w.retainUntil(r).After(horizon) {
+			if r.State.DataAnonymized || w.retainUntil(r).After(now) {
 				return verification.Signal{}, false
 			}
 			return verification.NewAnonymized(r.Through(), now.UTC(), kept.Sandbox), true

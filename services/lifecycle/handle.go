@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
@@ -57,7 +58,7 @@ func (w *worker) handle(ctx context.Context, m bus.Stored) error {
 	var undecodable *provider.DecodeError
 	switch {
 	case errors.Is(err, provider.ErrUnhandled):
-		return w.tell(ctx, d, event.Unhandled, nil)
+		return w.unhandled(ctx, d, decoded.Seen)
 	case errors.As(err, &undecodable):
 		return bus.Permanent(undecodable.Cause, err)
 	case err != nil:
@@ -89,34 +90,60 @@ func (w *worker) expired(key string) bool {
 	return err == nil && !hour.Add(w.Retention(w.provider.Name)).After(time.Now())
 }
 
-// fold applies the elements of a delivery, waits until what they changed is published, and
-// tells the outcome where nothing changed.
+// fold applies the elements of a delivery, and tells the outcome where nothing changed.
 func (w *worker) fold(ctx context.Context, d delivery, elements []provider.Element) error {
 	signals, err := w.signals(d, elements)
 	if err != nil {
 		return err
 	}
 	result, err := w.apply(ctx, d, signals)
-	switch {
-	case errors.Is(err, verification.ErrTooManySignals):
-		return bus.Permanent(causeTooManySignals, err)
-	case err != nil:
-		return unavailable(err)
+	if err != nil {
+		return w.failed(err)
 	}
+	if err := w.settle(ctx, result); err != nil || result.applied {
+		return err
+	}
+	return w.tell(ctx, d, event.Repeat, result)
+}
+
+// unhandled remembers the payloads of an event that tells of no verification, and tells so.
+func (w *worker) unhandled(ctx context.Context, d delivery, seen []verification.Signal) error {
+	result, err := w.remember(ctx, d, seen)
+	if err != nil {
+		return w.failed(err)
+	}
+	if err := w.settle(ctx, result); err != nil || result.applied {
+		return err
+	}
+	return w.tell(ctx, d, event.Unhandled, nil)
+}
+
+// settle waits until what a delivery changed is published.
+func (w *worker) settle(ctx context.Context, result *result) error {
 	failpoint.Hit(failpoint.LifecycleCommitted)
 	w.metrics.signals(ctx, result)
 	for _, lane := range w.lanes {
-		if !slices.ContainsFunc(signals, func(t told) bool { return t.signal.Sandbox == lane.sandbox }) {
+		if !slices.Contains(result.lanes, lane.sandbox) {
 			continue
 		}
 		if err := lane.flush(ctx); err != nil {
 			return err
 		}
 	}
-	if result.applied {
-		return nil
+	return nil
+}
+
+// failed marks what the transaction's error says about the delivery: nothing where the
+// database is away.
+func (w *worker) failed(err error) error {
+	switch {
+	case errors.Is(err, verification.ErrTooManySignals):
+		return bus.Permanent(causeTooManySignals, err)
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrLeaseLost):
+		return fmt.Errorf("%w: %w", bus.ErrUnavailable, err)
+	default:
+		return err
 	}
-	return w.tell(ctx, d, event.Repeat, result)
 }
 
 // signals completes what the decoder said with what only the lifecycle knows.
@@ -138,7 +165,11 @@ func (w *worker) signals(d delivery, elements []provider.Element) ([]told, error
 		for _, reference := range []*string{&s.Applicant, &s.ExternalReference, &s.PreviousReference} {
 			*reference = pseudonymous(*reference, w.Keys.Pseudonym)
 		}
-		signals[i] = told{kind: kind, id: verification.NewID(w.provider.Name, kind.Name, e.Reference), signal: s}
+		reference := e.Reference
+		if e.ReferenceIsApplicant {
+			reference = strings.Replace(reference, e.Signal.Applicant, s.Applicant, 1)
+		}
+		signals[i] = told{kind: kind, id: verification.NewID(w.provider.Name, kind.Name, reference), signal: s}
 	}
 	return signals, nil
 }
@@ -148,12 +179,4 @@ type told struct {
 	kind   *verification.Kind
 	id     verification.ID
 	signal verification.Signal
-}
-
-// unavailable marks the failures of the database, which say nothing about a delivery.
-func unavailable(err error) error {
-	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrLeaseLost) {
-		return fmt.Errorf("%w: %w", bus.ErrUnavailable, err)
-	}
-	return err
 }

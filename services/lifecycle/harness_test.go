@@ -77,8 +77,19 @@ func acme() provider.Provider {
 }
 
 func decodeAcme(d provider.Delivery) (provider.Decoded, error) {
-	if d.Event == provider.EventOther {
+	switch d.Event {
+	case provider.EventOther:
 		return provider.Decoded{}, provider.ErrUnhandled
+	case "seen":
+		told, err := decodeAcme(provider.Delivery{Event: "check", Body: d.Body})
+		if err != nil {
+			return provider.Decoded{}, err
+		}
+		var seen []verification.Signal
+		for _, e := range told.Elements {
+			seen = append(seen, e.Signal)
+		}
+		return provider.Decoded{Seen: seen}, provider.ErrUnhandled
 	}
 	var b body
 	if json.Unmarshal(d.Body, &b) != nil {

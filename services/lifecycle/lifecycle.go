@@ -17,11 +17,9 @@ package lifecycle
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
 	"github.com/verdict-stream/verdict/pkg/provider"
@@ -45,44 +43,48 @@ type Config struct {
 // retryPause is between two attempts to start working for a provider.
 const retryPause = time.Second
 
-// Run works for all providers until ctx ends, then returns nil. Where a database or the
-// broker is away it waits for it; a provider whose state cannot be used at all ends Run.
+// Run works for all providers until ctx ends, then returns nil. Whatever keeps it from working
+// for one of them, it tries again: the others and the receiver go on meanwhile, and what they
+// accept waits in the stream.
 func Run(ctx context.Context, cfg Config) error {
-	g, ctx := errgroup.WithContext(ctx)
+	var providers sync.WaitGroup
 	for i := range cfg.Providers {
-		g.Go(func() error {
-			if err := runProvider(ctx, cfg, &cfg.Providers[i]); err != nil {
-				return fmt.Errorf("lifecycle of %s: %w", cfg.Providers[i].Name, err)
-			}
-			return nil
-		})
+		providers.Go(func() { runProvider(ctx, cfg, &cfg.Providers[i]) })
 	}
-	return g.Wait()
+	providers.Wait()
+	return nil
 }
 
 // runProvider works for one provider, and starts again after the lease or the database was
-// lost.
-func runProvider(ctx context.Context, cfg Config, p *provider.Provider) error {
+// lost. A state that is damaged is set aside: it is a cache of the stream.
+func runProvider(ctx context.Context, cfg Config, p *provider.Provider) {
 	logger := cfg.Logger.With("provider", p.Name)
 	alarm := telemetry.Every(logger, alarmInterval)
 	for {
 		err := work(ctx, cfg, p, logger, alarm)
 		if ctx.Err() != nil {
-			return nil
+			return
 		}
-		if err != nil && !recoverable(err) {
-			return err
+		switch {
+		case errors.Is(err, store.ErrDamaged):
+			aside, asideErr := store.SetAside(cfg.Store, p.Name)
+			logger.ErrorContext(ctx, "the state is damaged and made anew", "aside", aside, "error", errors.Join(err, asideErr))
+		case errors.Is(err, store.ErrLeased):
+			alarm.InfoContext(ctx, "another process works for this provider: standing by")
+		case waits(err):
+			alarm.WarnContext(ctx, "lifecycle starts again", "error", err)
+		default:
+			alarm.ErrorContext(ctx, "lifecycle cannot work", "error", err)
 		}
-		alarm.WarnContext(ctx, "lifecycle starts again", "error", err)
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-time.After(retryPause):
 		}
 	}
 }
 
-// recoverable reports whether an error says nothing about the state itself.
-func recoverable(err error) bool {
+// waits reports whether an error passes by itself.
+func waits(err error) bool {
 	return errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrLeaseLost) || errors.Is(err, bus.ErrUnavailable)
 }

@@ -26,6 +26,10 @@ type outbox struct {
 	filter  string
 	wake    chan struct{}
 
+	// fence is the last sequence of the filter in the stream, as far as this state has read it.
+	// It is the position, unless everything up to there has expired.
+	fence uint64
+
 	mu    sync.Mutex
 	round chan struct{} // closed when all rows are published that were there at its start
 }
@@ -83,7 +87,7 @@ func (o *outbox) run(ctx context.Context) error {
 func (o *outbox) untilDrained(ctx context.Context) error {
 	err := o.drain(ctx)
 	for err != nil {
-		if errors.Is(err, store.ErrLeaseLost) {
+		if errors.Is(err, store.ErrLeaseLost) || errors.Is(err, store.ErrDamaged) {
 			return err
 		}
 		o.alarm.WarnContext(ctx, "events wait to be published", "stream", o.stream, "error", err)
@@ -121,18 +125,15 @@ func (o *outbox) drain(ctx context.Context) error {
 
 // publish stores the rows in the stream as one, and marks them.
 func (o *outbox) publish(ctx context.Context, rows []store.OutboxRow) error {
-	position, err := o.state.Position(ctx, o.stream)
-	if err != nil {
-		return err
-	}
 	messages := make([]bus.Message, len(rows))
 	for i, row := range rows {
 		messages[i] = bus.Message{Subject: row.Subject, Header: row.Header, Data: row.Data}
 	}
-	last, err := o.Bus.PublishBatch(ctx, messages, bus.Fence{Filter: o.filter, LastSeq: position.Seq})
+	last, err := o.Bus.PublishBatch(ctx, messages, bus.Fence{Filter: o.filter, LastSeq: o.fence})
 	if err != nil {
 		return err
 	}
+	o.fence = last
 	failpoint.Hit(failpoint.LifecyclePublished)
 	if err := o.state.MarkPublished(ctx, o.stream, rows[len(rows)-1].ID, last); err != nil {
 		return err

@@ -10,15 +10,18 @@ var (
 	phone = regexp.MustCompile(`^(?:(?:\+|00)[0-9().\-/]{7,24}|0[0-9]{8,11}|\(?[0-9]{2,5}\)?(?:[.\-/][0-9]{2,5}){2,6})$`)
 )
 
+// Publishable reports whether a reference that companies choose themselves may be published as
+// it is: it does not look like an e-mail address, a phone number or text.
+func Publishable(reference string) bool {
+	return plain.MatchString(reference) && !email.MatchString(reference) && !phone.MatchString(reference)
+}
+
 // pseudonymous returns a reference that companies choose themselves in a form that may be
-// published: as it is, or as a keyed hash where it looks like an e-mail address, a phone
-// number or text. The same reference always gives the same hash, so cases can still be linked.
+// published: as it is, or as a keyed hash. The same reference always gives the same hash, so
+// cases can still be linked.
 func pseudonymous(reference string, hash func(string) string) string {
-	if reference == "" {
-		return ""
+	if reference == "" || Publishable(reference) {
+		return reference
 	}
-	if !plain.MatchString(reference) || email.MatchString(reference) || phone.MatchString(reference) {
-		return hash(reference)
-	}
-	return reference
+	return hash(reference)
 }

@@ -69,14 +69,19 @@ func (o *outbox) knows(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	last, err := o.Bus.LastSequence(ctx, o.stream, o.filter)
-	return position.Stream == identity && position.Seq <= last, err
+	state, err := o.Bus.StreamState(ctx, o.stream)
+	return position.Stream == identity && position.Seq <= state.LastSeq, err
 }
 
 // resync reads the stream from the recorded position on. Events of our own outbox are marked
 // as published; all others are merged into the state, which was behind.
 func (o *outbox) resync(ctx context.Context) error {
 	position, err := o.state.Position(ctx, o.stream)
+	if err != nil {
+		return err
+	}
+	// Asked before the stream is read: what is published by another behind it breaks the fence.
+	last, err := o.Bus.LastSequence(ctx, o.stream, o.filter)
 	if err != nil {
 		return err
 	}
@@ -96,7 +101,11 @@ func (o *outbox) resync(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", o.stream, err)
 	}
-	return adopt()
+	if err := adopt(); err != nil {
+		return err
+	}
+	o.fence = last
+	return nil
 }
 
 // adopt merges a run of events into the state and moves the position behind it.

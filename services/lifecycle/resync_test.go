@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -67,6 +68,9 @@ func (h *harness) commit(w *worker, seq uint64) {
 		h.t.Fatal(err)
 	}
 	decoded, err := w.provider.Decode(provider.Delivery{Event: d.Event, Body: plain})
+	if errors.Is(err, provider.ErrUnhandled) {
+		_, err = w.remember(h.t.Context(), d, decoded.Seen)
+	}
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -213,7 +217,7 @@ func TestLaw(t *testing.T) {
 		for range rapid.IntRange(2, 8).Draw(rt, "steps") {
 			switch rapid.SampledFrom([]string{"post", "post", "post", "settle", "commit", "lose", "save", "restore"}).Draw(rt, "step") {
 			case "post":
-				h.post("check", drawBody(rt))
+				h.post(rapid.SampledFrom([]string{"check", "check", "check", "seen"}).Draw(rt, "event"), drawBody(rt))
 			case "settle":
 				h.settle()
 			case "commit":
@@ -275,6 +279,7 @@ func (h *harness) oracle() map[string]verification.State {
 	h.t.Helper()
 	p := acme()
 	owners := map[string]string{}
+	seen := map[string]verification.Signal{}
 	records := map[string]*verification.Record{}
 	h.read(bus.Webhooks, func(m bus.Stored) {
 		envelope, err := event.Decode(m.Header, m.Data)
@@ -290,6 +295,12 @@ func (h *harness) oracle() map[string]verification.State {
 			h.t.Fatal(err)
 		}
 		decoded, err := p.Decode(provider.Delivery{Event: webhook.Event, Body: plain})
+		for _, s := range decoded.Seen {
+			s.Received(m.Seq, webhook.ReceivedAt, webhook.ID)
+			if _, before := seen[s.ID]; !before {
+				seen[s.ID] = s
+			}
+		}
 		if err != nil {
 			return
 		}
@@ -301,6 +312,9 @@ func (h *harness) oracle() map[string]verification.State {
 			}
 			s := e.Signal
 			s.Received(m.Seq, webhook.ReceivedAt, webhook.ID)
+			if first, before := seen[s.ID]; before {
+				s.Seq, s.At, s.ReceivedAt, s.Delivery = first.Seq, first.At, first.ReceivedAt, first.Delivery
+			}
 			if owner := owners[s.ID]; owner != "" && owner != id {
 				continue
 			}
@@ -339,5 +353,81 @@ func TestPayloadIsTakenBackFromWhereItWasHandledFirst(t *testing.T) {
 	want := map[string]verification.Status{"acme/check/owner": verification.Approved, "acme/check/thief": verification.Processing}
 	if diff := cmp.Diff(want, status); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)
+	}
+}
+
+func TestPayloadThatWasSeenBeforeIsDatedBack(t *testing.T) {
+	for _, reversed := range []bool{false, true} {
+		t.Run(fmt.Sprint("reversed ", reversed), func(t *testing.T) {
+			h := newHarness(t)
+			old := h.post("seen", body{Ref: "a", Says: "yes", At: noon, Signed: "captured"})
+			h.post("check", body{Ref: "a", Says: "no", At: noon.Add(time.Minute)})
+			replayed := h.post("check", body{Ref: "a", Says: "yes", At: noon.Add(time.Hour), Signed: "captured"})
+			h.stopped(func(w *worker) {
+				order := []uint64{old, replayed}
+				if reversed {
+					order = []uint64{replayed, old}
+				}
+				for _, seq := range order {
+					h.commit(w, seq)
+				}
+			})
+			h.settle()
+			events := h.events(bus.Verifications)
+			if last := events[len(events)-1]; last.Status != verification.Rejected {
+				t.Errorf("a payload of the past made the case %s", last.Status)
+			}
+		})
+	}
+}
+
+func TestPublishingGoesOnWhenAllEventsHaveExpired(t *testing.T) {
+	h := newHarness(t)
+	// The position is one that the stream has reached, and nothing of this provider is in it.
+	other := bus.Message{Subject: event.VerificationSubject(true, "other", "check", "pending")}
+	ack, err := h.bus.Publish(t.Context(), other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.stopped(func(w *worker) {
+		position, err := w.state.Position(t.Context(), bus.Sandbox)
+		if err != nil {
+			t.Fatal(err)
+		}
+		position.Seq = ack.Seq
+		if err := w.state.SetPosition(t.Context(), bus.Sandbox, position); err != nil {
+			t.Fatal(err)
+		}
+	})
+	h.post("check", body{Ref: "a", Says: "yes", At: noon, Sandbox: true})
+	h.settle()
+	published := 0
+	h.read(bus.Sandbox, func(m bus.Stored) {
+		if m.Seq > ack.Seq {
+			published++
+		}
+	})
+	if published != 1 {
+		t.Errorf("%d events", published)
+	}
+}
+
+func TestOutcomeIsToldAfterALaterCopyWasHandledFirst(t *testing.T) {
+	h := newHarness(t)
+	said := body{Ref: "a", Says: "yes", At: noon}
+	first, second := h.post("check", said), h.post("check", said)
+	// Both are committed in the other order, and the process dies before it tells an outcome.
+	h.stopped(func(w *worker) {
+		h.commit(w, second)
+		h.commit(w, first)
+	})
+	h.settle()
+	events := h.events(bus.Verifications)
+	if len(events) != 1 || events[0].CausationSequence != second {
+		t.Fatalf("events: %+v", events)
+	}
+	outcomes := h.outcomes()
+	if len(outcomes) != 1 || outcomes[0].Sequence != first || outcomes[0].Outcome != event.Repeat {
+		t.Errorf("outcomes: %+v", outcomes)
 	}
 }
