@@ -24,6 +24,7 @@ type StreamState struct {
 	LastSeq   uint64
 	FirstTime time.Time
 	LastTime  time.Time
+	Created   time.Time // whatever was stored before it belongs to another stream of that name
 }
 
 // Read hands every message of the stream from sequence `from` on whose subject matches filter to fn, in order, up to the last that exists at the time of the call,
@@ -160,7 +161,7 @@ func (b *Bus) StreamState(ctx context.Context, stream string) (StreamState, erro
 	return StreamState{
 		Messages: info.State.Msgs, Bytes: info.State.Bytes,
 		FirstSeq: info.State.FirstSeq, LastSeq: info.State.LastSeq,
-		FirstTime: info.State.FirstTime, LastTime: info.State.LastTime,
+		FirstTime: info.State.FirstTime, LastTime: info.State.LastTime, Created: info.Created,
 	}, nil
 }
 

@@ -86,7 +86,7 @@ func readClaims(ctx context.Context, s statements, lock, id string, sandbox bool
 func writeClaims(ctx context.Context, s statements, id string, sandbox bool, row ClaimsRow) error {
 	signal, err := json.Marshal(row.Signal)
 	if err != nil {
-		return errDamaged
+		return errUnreadable
 	}
 	var sealed any
 	if row.Sealed != nil {

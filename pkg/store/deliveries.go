@@ -13,13 +13,13 @@ type DeliveryFilter struct {
 	Provider string
 	Outcome  string // one of Outcomes, or OutcomePending
 	Cause    string
-	Since    time.Time      // received at this time or later
+	Since    time.Time      // received at this time or later, or where that is not known, ended
 	After    DeliveryCursor // the Next of the page before
 	Limit    int            // of one page, at least 1
 }
 
-// DeliveryPage is a part of what a filter chooses, by time of receipt. A delivery of which only the outcome is known is in
-// none.
+// DeliveryPage is a part of what a filter chooses, by time of receipt. A delivery of which only the outcome is known stands where that
+// became known.
 type DeliveryPage struct {
 	Rows []Delivery
 	Next DeliveryCursor // the After of the next page; zero where there is none
@@ -27,7 +27,7 @@ type DeliveryPage struct {
 
 // DeliveryCursor is a place between two pages. The zero value is before the first.
 type DeliveryCursor struct {
-	received int64
+	listed   int64
 	stream   string
 	sequence uint64
 }
@@ -37,7 +37,7 @@ func (c DeliveryCursor) IsZero() bool { return c == DeliveryCursor{} }
 
 // cursorText is what stands in the text of a cursor.
 type cursorText struct {
-	Received int64  `json:"r"`
+	Listed   int64  `json:"t"`
 	Stream   string `json:"s"`
 	Sequence uint64 `json:"n"`
 }
@@ -47,7 +47,7 @@ func (c DeliveryCursor) String() string {
 	if c.IsZero() {
 		return ""
 	}
-	text, _ := json.Marshal(cursorText{c.received, c.stream, c.sequence}) // of numbers and a string: cannot fail
+	text, _ := json.Marshal(cursorText{c.listed, c.stream, c.sequence}) // of numbers and a string: cannot fail
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
@@ -66,7 +66,7 @@ func ParseDeliveryCursor(text string) (DeliveryCursor, error) {
 	if err := decode(string(plain), &c); err != nil || int64(c.Sequence) < 0 || reference(c.Stream) != c.Stream {
 		return DeliveryCursor{}, errCursor
 	}
-	return DeliveryCursor{c.Received, c.Stream, c.Sequence}, nil
+	return DeliveryCursor{c.Listed, c.Stream, c.Sequence}, nil
 }
 
 // Deliveries returns a page of what the filter chooses.
@@ -83,7 +83,7 @@ func (m *ReadModel) Deliveries(ctx context.Context, f DeliveryFilter) (DeliveryP
 	var more bool
 	if result.Rows, more = page(rows, f.Limit); more {
 		last := result.Rows[f.Limit-1]
-		result.Next = DeliveryCursor{micros(last.ReceivedAt), last.Stream, last.Sequence}
+		result.Next = DeliveryCursor{last.listedAt(), last.Stream, last.Sequence}
 	}
 	return result, nil
 }
@@ -100,14 +100,13 @@ func (f DeliveryFilter) query() (string, []any) {
 	default:
 		w.equal("outcome", f.Outcome)
 	}
-	// This also leaves out what has no time of receipt.
-	w.add("received_at >= %s", max(optional(f.Since), f.After.received))
+	w.add("listed_at >= %s", max(optional(f.Since), f.After.listed))
 	if !f.After.IsZero() {
-		w.args = append(w.args, f.After.received, f.After.stream, int64(f.After.sequence))
+		w.args = append(w.args, f.After.listed, f.After.stream, int64(f.After.sequence))
 		n := len(w.args)
-		w.terms = append(w.terms, "(received_at, stream, sequence) > ("+w.param(n-2)+", "+w.param(n-1)+", "+w.param(n)+")")
+		w.terms = append(w.terms, "(listed_at, stream, sequence) > ("+w.param(n-2)+", "+w.param(n-1)+", "+w.param(n)+")")
 	}
-	query := `SELECT ` + deliveryColumns + ` FROM delivery` + w.String() + " ORDER BY received_at, stream, sequence" + w.limit(f.Limit)
+	query := `SELECT ` + deliveryColumns + ` FROM delivery` + w.String() + " ORDER BY listed_at, stream, sequence" + w.limit(f.Limit)
 	return query, w.args
 }
 

@@ -60,19 +60,28 @@ func (m *ReadModel) putDelivery(ctx context.Context, s statements, d Delivery) e
 	}
 	verifications, err := json.Marshal(d.Verifications)
 	if err != nil {
-		return errDamaged
+		return errUnreadable
 	}
 	anomalies, err := json.Marshal(d.Anomalies)
 	if err != nil {
-		return errDamaged
+		return errUnreadable
 	}
 	_, err = s.exec(ctx, `
 		UPDATE delivery SET event_id = $3, provider = $4, event = $5, received_at = $6, outcome = $7, outcome_at = $8, cause = $9,
-			verifications = $10, anomalies = $11, traceparent = $12
+			verifications = $10, anomalies = $11, traceparent = $12, listed_at = $13
 		WHERE stream = $1 AND sequence = $2`,
 		d.Stream, int64(d.Sequence), d.EventID, d.Provider, d.Event, optionalMicros(d.ReceivedAt), d.Outcome, optionalMicros(d.OutcomeAt),
-		d.Cause, string(verifications), string(anomalies), d.Traceparent)
+		d.Cause, string(verifications), string(anomalies), d.Traceparent, d.listedAt())
 	return err
+}
+
+// listedAt is the place of the delivery in the order of lists. One of which only the outcome is known, because its message was gone
+// before it was read, stands where that became known.
+func (d *Delivery) listedAt() int64 {
+	if d.ReceivedAt.IsZero() {
+		return optional(d.OutcomeAt)
+	}
+	return micros(d.ReceivedAt)
 }
 
 // mergeDeliveries returns what two reports about one delivery say together. It is commutative, associative and idempotent,

@@ -35,8 +35,13 @@ func testDelivery(t *testing.T, at place) {
 	}
 
 	put(t, m, applied("b", 1))
-	if got := deliveries(t, m); len(got) != 0 {
-		t.Errorf("a delivery is listed before its receipt is known: %v", got)
+	early := Delivery{
+		Stream: d.Stream, Sequence: d.Sequence, EventID: d.EventID, Provider: d.Provider,
+		Outcome: OutcomeApplied, OutcomeAt: stored(applied("b", 1).StoredAt),
+		Verifications: []string{testID("b").String()}, Anomalies: []string{"clock_ahead"},
+	}
+	if diff := cmp.Diff([]Delivery{early}, deliveries(t, m)); diff != "" {
+		t.Errorf("delivery before its receipt is known (-want +got):\n%s", diff)
 	}
 	must(t, m.PutDelivery(t.Context(), d))
 	put(t, m, applied("a", 1), applied("a", 2), applied("b", 1))
@@ -48,11 +53,12 @@ func testDelivery(t *testing.T, at place) {
 		t.Errorf("delivery (-want +got):\n%s", diff)
 	}
 
-	made := testEventRow("c", 1, 9, 0)
+	made, former := testEventRow("c", 1, 9, 0), testEventRow("d", 1, 10, 6)
+	former.CauseGone = true
 	before := dump(t, m.db, "delivery")
-	put(t, m, made)
+	put(t, m, made, former)
 	if diff := cmp.Diff(before, dump(t, m.db, "delivery")); diff != "" {
-		t.Errorf("deliveries after the event of a made signal (-want +got):\n%s", diff)
+		t.Errorf("deliveries after the events of a made signal and of a former stream (-want +got):\n%s", diff)
 	}
 }
 
@@ -168,6 +174,68 @@ func testListDeliveries(t *testing.T, at place) {
 	}
 }
 
+// testOutcomeOnlyListed has deliveries whose messages were gone before they were read: they stand where their outcome came, until their
+// receipt is known.
+func testOutcomeOnlyListed(t *testing.T, at place) {
+	m := newReadModel(t, at(t))
+	for seq := range uint64(4) {
+		must(t, m.PutDelivery(t.Context(), testDeliveryOf(2*seq))) // received at second 0, 2, 4 and 6
+	}
+	outcome := func(seq uint64, at time.Time) {
+		o := Outcome{Stream: webhookStream, Sequence: seq, Provider: testProvider, Outcome: OutcomeDead, Cause: "undecodable", At: at}
+		must(t, m.PutOutcome(t.Context(), o))
+	}
+	outcome(5, start.Add(3*time.Second))
+	outcome(7, start.Add(5*time.Second))
+	outcome(9, time.Time{}) // nothing at all is known of its time
+	list := func(f DeliveryFilter) []uint64 {
+		t.Helper()
+		var got []uint64
+		for f.Limit = 2; ; {
+			page, err := m.Deliveries(t.Context(), f)
+			must(t, err)
+			for _, d := range page.Rows {
+				got = append(got, d.Sequence)
+				if d.Outcome == OutcomeDead && !d.ReceivedAt.IsZero() {
+					t.Errorf("delivery %d was received at %v", d.Sequence, d.ReceivedAt)
+				}
+			}
+			if f.After = page.Next; f.After.IsZero() {
+				return got
+			}
+		}
+	}
+	for _, test := range []struct {
+		name   string
+		filter DeliveryFilter
+		want   []uint64
+	}{
+		{"all", DeliveryFilter{}, []uint64{9, 0, 2, 5, 4, 7, 6}},
+		{"since", DeliveryFilter{Since: start.Add(4 * time.Second)}, []uint64{4, 7, 6}},
+		{"provider", DeliveryFilter{Provider: testProvider}, []uint64{9, 0, 2, 5, 4, 7, 6}},
+		{"outcome", DeliveryFilter{Outcome: OutcomeDead}, []uint64{9, 5, 7}},
+		{"cause", DeliveryFilter{Cause: "undecodable"}, []uint64{9, 5, 7}},
+	} {
+		if diff := cmp.Diff(test.want, list(test.filter)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+	}
+	st, err := m.Stats(t.Context())
+	must(t, err)
+	if diff := cmp.Diff([]DeliveryCount{{testProvider, OutcomePending, 4}, {testProvider, OutcomeDead, 3}}, st.Deliveries); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+
+	received := testDeliveryOf(7)
+	received.ReceivedAt = start.Add(time.Second)
+	must(t, m.PutDelivery(t.Context(), received))
+	page, err := m.Deliveries(t.Context(), DeliveryFilter{Limit: 3})
+	must(t, err)
+	if got := page.Rows[2].Sequence; got != 7 {
+		t.Errorf("the place of a delivery whose receipt came later has %d", got)
+	}
+}
+
 func testDeliveryPages(t *testing.T, at place) {
 	m := newReadModel(t, at(t))
 	var want []string
@@ -198,15 +266,45 @@ func testDeliveryPages(t *testing.T, at place) {
 	}
 }
 
+func testPruneRefusals(t *testing.T, at place) {
+	m := newReadModel(t, at(t))
+	put := func(stream string, seq uint64, received time.Time) {
+		d := testDeliveryOf(seq)
+		d.Stream, d.ReceivedAt = stream, received
+		must(t, m.PutDelivery(t.Context(), d))
+	}
+	for seq := range uint64(6) {
+		put(rejectedStream, seq, start.Add(time.Duration(seq)*time.Hour))
+		put(webhookStream, seq, start)
+	}
+	for _, step := range []struct {
+		before time.Time
+		keep   int
+		want   int
+	}{
+		{start, 10, 12},
+		{start.Add(2 * time.Hour), 10, 10},
+		{start, 3, 9},
+		{start.Add(24 * time.Hour), 10, 6},
+	} {
+		must(t, m.PruneRefusals(t.Context(), step.before, step.keep))
+		page, err := m.Deliveries(t.Context(), DeliveryFilter{Limit: 100})
+		must(t, err)
+		if len(page.Rows) != step.want {
+			t.Errorf("%d deliveries are left, want %d", len(page.Rows), step.want)
+		}
+	}
+}
+
 func TestDeliveryCursor(t *testing.T) {
-	for _, c := range []DeliveryCursor{{}, {received: 1, stream: "KYC_HELD", sequence: 2}} {
+	for _, c := range []DeliveryCursor{{}, {listed: 1, stream: "KYC_HELD", sequence: 2}} {
 		got, err := ParseDeliveryCursor(c.String())
 		if err != nil || got != c {
 			t.Errorf("cursor %+v came back as %+v, error %v", c, got, err)
 		}
 	}
-	beyond := DeliveryCursor{received: 1, stream: "s", sequence: 1 << 63}
-	nul := DeliveryCursor{received: 1, stream: "s\x00", sequence: 1}
+	beyond := DeliveryCursor{listed: 1, stream: "s", sequence: 1 << 63}
+	nul := DeliveryCursor{listed: 1, stream: "s\x00", sequence: 1}
 	for _, text := range []string{"%", "aGVsbG8", "e30x", beyond.String(), nul.String()} {
 		if c, err := ParseDeliveryCursor(text); !errors.Is(err, errCursor) {
 			t.Errorf("text %q is the cursor %+v, error %v", text, c, err)

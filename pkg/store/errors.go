@@ -2,11 +2,8 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 	"strings"
@@ -18,9 +15,12 @@ import (
 )
 
 var (
-	// ErrUnavailable means that the database cannot be used now: it is away, busy, closed or has no room. The same call may
-	// succeed later. Whether a transaction that ended so took effect is not known.
+	// ErrUnavailable means that the database did not do what it was asked for, and that this is not for what it was given: it is
+	// away, busy, closed or damaged, has no room, refuses this program or has not its tables. The same call may succeed later, once
+	// somebody has put that right. Whether a transaction that ended so took effect is not known.
 	ErrUnavailable = errors.New("database unavailable")
+	// ErrDamaged means that a file of SQLite is none any more. It comes with ErrUnavailable; see SetAside.
+	ErrDamaged = errors.New("database file damaged")
 	// ErrLeased means that another process writes this state.
 	ErrLeased = errors.New("in use by another process")
 	// ErrLeaseLost means that another process writes this state now: nothing was written, and nothing can be any more.
@@ -32,24 +32,24 @@ var (
 // errReadOnly is a defect of the caller: it writes through a reader.
 var errReadOnly = errors.New("opened for reading only")
 
-// errDamaged is reported for a stored value that cannot be read back.
-var errDamaged = errors.New("stored value is damaged")
+// errUnreadable is reported for a value that cannot be stored, or cannot be read back.
+var errUnreadable = errors.New("stored value is not readable")
 
 // databaseError is what a database refused, told without the values that it was given.
 type databaseError string
 
 func (e databaseError) Error() string { return string(e) }
 
-// classify turns an error of a driver into one of this package. The texts of drivers quote values, so none is passed on.
-// What ended because ctx did is reported as that, and where ctx had a deadline also as unavailable: the database took too long.
+// classify turns an error of a driver into one of this package: ErrUnavailable, unless it is among the few that a value causes which
+// the database was given. A caller may give up what it was given then, and must not for anything else. The texts of drivers quote
+// values, so none is passed on. What ended because ctx did is reported as that, and where ctx had a deadline also as unavailable: the
+// database took too long.
 func classify(ctx context.Context, err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
-	case ctx.Err() != nil:
-		return ctx.Err()
+	}
+	if ended := classifyEnd(ctx); ended != nil {
+		return ended
 	}
 	var pg *pgconn.PgError
 	var lite *sqlite.Error
@@ -57,25 +57,35 @@ func classify(ctx context.Context, err error) error {
 	case errors.As(err, &pg):
 		return classifyPostgres(pg)
 	case errors.As(err, &lite):
-		return classifySQLite(lite)
-	case isGone(err):
-		return fmt.Errorf("%w: %s", ErrUnavailable, reason(err))
+		return classifySQLite(lite.Code())
 	default:
-		return databaseError(fmt.Sprintf("database error of type %T", err))
+		return fmt.Errorf("%w: %s", ErrUnavailable, reason(err))
 	}
 }
 
-// unavailableStates are the classes and codes of PostgreSQL that tell of the server and not of the statement.
-var unavailableStates = []string{
-	"08",    // connection exception
-	"40001", // serialization failure
-	"40P01", // deadlock detected
-	"53",    // insufficient resources: disk full, out of memory, too many connections
-	"55P03", // lock not available
-	"57",    // operator intervention: shutdown, not accepting connections yet
-	"58",    // system error: I/O
-	"25006", // read-only transaction: this server has become a standby
-	"25P03", // idle in transaction for too long: this process was frozen
+// classifyEnd returns the error of a call whose ctx has ended, nil where it has not.
+func classifyEnd(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+	}
+	return ctx.Err()
+}
+
+// classifyScan is classify for a row that has come and that does not fit what it is read into.
+func classifyScan(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ended := classifyEnd(ctx); ended != nil {
+		return ended
+	}
+	return errUnreadable
+}
+
+// refusedStates are the classes of PostgreSQL's codes that a value causes which it was given.
+var refusedStates = []string{
+	"22", // data exception
+	"23", // integrity constraint violation
 }
 
 func classifyPostgres(err *pgconn.PgError) error {
@@ -83,45 +93,31 @@ func classifyPostgres(err *pgconn.PgError) error {
 	if err.ConstraintName != "" {
 		text += " by constraint " + err.ConstraintName
 	}
-	if slices.ContainsFunc(unavailableStates, func(s string) bool { return strings.HasPrefix(err.Code, s) }) {
-		return fmt.Errorf("%w: %s", ErrUnavailable, text)
+	if slices.ContainsFunc(refusedStates, func(class string) bool { return strings.HasPrefix(err.Code, class) }) {
+		return databaseError("database error: " + text)
 	}
-	return databaseError("database error: " + text)
+	return fmt.Errorf("%w: %s", ErrUnavailable, text)
 }
 
-// unavailableCodes are the primary result codes of SQLite that tell of the file and not of the statement.
-var unavailableCodes = []int{
-	sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT,
-	sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL,
-}
+var (
+	// refusedCodes are the primary result codes of SQLite that a value causes which it was given.
+	refusedCodes = []int{sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE}
+	// damagedCodes are those of a file that is not a database, or no longer a sound one.
+	damagedCodes = []int{sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+)
 
 // primaryCode masks the part of an extended result code of SQLite that says what happened, without the details.
 const primaryCode = 0xff
 
-func classifySQLite(err *sqlite.Error) error {
-	code := err.Code()
+func classifySQLite(code int) error {
 	text := fmt.Sprintf("%s (%d)", sqlite.ErrorCodeString[code&primaryCode], code)
-	if slices.Contains(unavailableCodes, code&primaryCode) {
-		return fmt.Errorf("%w: %s", ErrUnavailable, text)
-	}
-	return databaseError("database error: " + text)
-}
-
-// isGone reports whether the connection or the file system failed, or this program has closed the database.
-func isGone(err error) bool {
-	var network net.Error
-	var connect *pgconn.ConnectError
 	switch {
-	case errors.As(err, &network), errors.As(err, &connect), pgconn.SafeToRetry(err):
-		return true
-	case errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone), errors.Is(err, net.ErrClosed),
-		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return true
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EIO), errors.Is(err, syscall.EROFS):
-		return true
+	case slices.Contains(refusedCodes, code&primaryCode):
+		return databaseError("database error: " + text)
+	case slices.Contains(damagedCodes, code&primaryCode):
+		return fmt.Errorf("%w: %w: %s", ErrUnavailable, ErrDamaged, text)
 	default:
-		// database/sql keeps this error to itself.
-		return err.Error() == "sql: database is closed"
+		return fmt.Errorf("%w: %s", ErrUnavailable, text)
 	}
 }
 
@@ -135,6 +131,6 @@ func reason(err error) string {
 	case errors.As(err, &errno):
 		return errno.Error()
 	default:
-		return "connection lost or closed"
+		return fmt.Sprintf("connection lost or closed, or an error of type %T", err)
 	}
 }

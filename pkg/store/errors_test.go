@@ -7,14 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace/noop"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/verdict-stream/verdict/pkg/verification"
 )
@@ -87,6 +90,69 @@ func testEndedContext(t *testing.T, at place) {
 		}
 		if err := use(late); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrUnavailable) {
 			t.Errorf("%s after the deadline: error %v", name, err)
+		}
+	}
+}
+
+// testWhatIsUnavailable asks for what only somebody else can put right, and for what no database does.
+func testWhatIsUnavailable(t *testing.T, at place) {
+	m := newReadModel(t, at(t))
+	run := func(query string, args ...any) error {
+		_, err := m.db.write().exec(t.Context(), query, args...)
+		return err
+	}
+	const insert = `INSERT INTO progress (stream, identity, sequence, pending, at) VALUES ($1, $2, $3, 0, 0)`
+	must(t, run(insert, "s", "", 1))
+	for _, test := range []struct {
+		name        string
+		err         error
+		unavailable bool
+	}{
+		{"a table that is missing", run(`DELETE FROM nowhere`), true},
+		{"a column that is missing", run(`SELECT nothing FROM progress`), true},
+		{"no SQL", run(`PROGRESS`), true},
+		{"a row that is there already", run(insert, "s", "", 1), false},
+		{"no value for a column", run(insert, "t", nil, 1), false},
+		{"a value that is not in the list", run(`INSERT INTO delivery (stream, sequence, outcome) VALUES ('s', 1, $1)`, "lost"), false},
+	} {
+		if test.err == nil || errors.Is(test.err, ErrUnavailable) != test.unavailable || errors.Is(test.err, ErrDamaged) {
+			t.Errorf("%s: error %v", test.name, test.err)
+		}
+	}
+}
+
+// TestStates is the table of PostgreSQL's codes.
+func TestStates(t *testing.T) {
+	for state, unavailable := range map[string]bool{
+		"22001": false, "22003": false, "22021": false, "22P02": false, "23502": false, "23505": false, "23514": false,
+		"08006": true, "0A000": true, "25006": true, "25P03": true, "28000": true, "28P01": true, "3D000": true, "40001": true,
+		"40P01": true, "42501": true, "42601": true, "42703": true, "42P01": true, "53100": true, "53300": true, "54000": true,
+		"55P03": true, "57P01": true, "57P03": true, "58030": true, "XX000": true, "XX001": true, "": true,
+	} {
+		err := classify(t.Context(), fmt.Errorf("wrapped: %w", &pgconn.PgError{Code: state, Message: marker, Detail: marker}))
+		if errors.Is(err, ErrUnavailable) != unavailable || contains(err, marker) {
+			t.Errorf("SQLSTATE %s: error %v", state, err)
+		}
+	}
+}
+
+// TestCodes is the table of SQLite's codes.
+func TestCodes(t *testing.T) {
+	refused := []int{
+		sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_CONSTRAINT_CHECK, sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
+		sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE,
+	}
+	damaged := []int{sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CORRUPT_INDEX, sqlite3.SQLITE_NOTADB}
+	away := []int{
+		sqlite3.SQLITE_ERROR, sqlite3.SQLITE_INTERNAL, sqlite3.SQLITE_PERM, sqlite3.SQLITE_ABORT, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
+		sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_IOERR_WRITE,
+		sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_MISUSE,
+		sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_AUTH,
+	}
+	for _, code := range slices.Concat(refused, damaged, away) {
+		err := classifySQLite(code)
+		if errors.Is(err, ErrUnavailable) == slices.Contains(refused, code) || errors.Is(err, ErrDamaged) != slices.Contains(damaged, code) {
+			t.Errorf("code %d: error %v", code, err)
 		}
 	}
 }

@@ -20,6 +20,9 @@ type EventRow struct {
 	Published string    // the status that it was published under
 	StoredAt  time.Time // when the stream stored it
 	Data      event.Verification
+
+	// CauseGone means that the delivery which caused it was in a stream that is no more: the one in its place is another. It is not stored.
+	CauseGone bool
 }
 
 // PutEvent writes what an event says, in one transaction: the event, the verification where no later event is known, the
@@ -27,7 +30,7 @@ type EventRow struct {
 func (m *ReadModel) PutEvent(ctx context.Context, e EventRow) error {
 	data, err := json.Marshal(e.Data)
 	if err != nil {
-		return wrap("put event", errDamaged)
+		return wrap("put event", errUnreadable)
 	}
 	destroyed := false
 	err = m.db.update(ctx, func(s statements) error {
@@ -53,9 +56,9 @@ func (m *ReadModel) PutEvent(ctx context.Context, e EventRow) error {
 	return wrap("put event", err)
 }
 
-// putCausation records that the delivery was applied. A made signal has none.
+// putCausation records that the delivery was applied. A made signal has none, and that of another stream is not in the tables.
 func (m *ReadModel) putCausation(ctx context.Context, s statements, e EventRow) error {
-	if e.Data.CausationSequence == 0 {
+	if e.Data.CausationSequence == 0 || e.CauseGone {
 		return nil
 	}
 	return m.putDelivery(ctx, s, Delivery{
@@ -130,15 +133,18 @@ func optionalReference(text *string) any {
 
 // Events returns all events of a verification by version; none where it is not known.
 func (m *ReadModel) Events(ctx context.Context, id string, sandbox bool) ([]EventRow, error) {
-	rows, err := list(ctx, m.db.read(), func(scan scanner) (EventRow, error) {
-		e := EventRow{Sandbox: sandbox}
-		var stored int64
-		var data string
-		if err := scan(&e.Sequence, &e.Published, &stored, &data); err != nil {
-			return EventRow{}, err
-		}
-		e.StoredAt = instant(stored)
-		return e, decode(data, &e.Data)
-	}, `SELECT sequence, published, stored_at, data FROM verification_event WHERE id = $1 AND sandbox = $2 ORDER BY version`, reference(id), sandbox)
+	rows, err := list(ctx, m.db.read(), func(scan scanner) (EventRow, error) { return scanEvent(scan, sandbox) },
+		`SELECT sequence, published, stored_at, data FROM verification_event WHERE id = $1 AND sandbox = $2 ORDER BY version`, reference(id), sandbox)
 	return rows, wrap("read events", err)
+}
+
+func scanEvent(scan scanner, sandbox bool) (EventRow, error) {
+	e := EventRow{Sandbox: sandbox}
+	var stored int64
+	var data string
+	if err := scan(&e.Sequence, &e.Published, &stored, &data); err != nil {
+		return EventRow{}, err
+	}
+	e.StoredAt = instant(stored)
+	return e, decode(data, &e.Data)
 }

@@ -48,10 +48,10 @@ func (l *Lifecycle) Update(ctx context.Context, fn func(*Tx) error) error {
 	})
 }
 
-// Reset forgets everything of this provider: state, owners, outbox and positions. The numbers of the outbox go on.
+// Reset forgets everything of this provider: state, owners, sightings, outbox and positions. The numbers of the outbox go on.
 func (l *Lifecycle) Reset(ctx context.Context) error {
 	err := l.Update(ctx, func(tx *Tx) error {
-		for _, table := range []string{"lifecycle_record", "lifecycle_owner", "lifecycle_outbox", "lifecycle_position"} {
+		for _, table := range []string{"lifecycle_record", "lifecycle_owner", "lifecycle_sighting", "lifecycle_outbox", "lifecycle_position"} {
 			if _, err := tx.exec(ctx, `DELETE FROM `+table+` WHERE provider = $1`, tx.provider); err != nil {
 				return err
 			}

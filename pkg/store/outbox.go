@@ -35,7 +35,7 @@ func (tx *Tx) Append(ctx context.Context, rows ...OutboxRow) error {
 	for i, row := range rows {
 		header, err := json.Marshal(row.Header)
 		if err != nil {
-			return wrap("append to the outbox", errDamaged)
+			return wrap("append to the outbox", errUnreadable)
 		}
 		_, err = tx.exec(ctx, `
 			INSERT INTO lifecycle_outbox (provider, id, lane, event_id, verification, subject, header, data)

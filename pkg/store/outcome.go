@@ -71,3 +71,15 @@ func (m *ReadModel) ExpireUnprocessed(ctx context.Context, provider string, rece
 	}
 	return int(n), nil
 }
+
+// PruneRefusals removes the refused deliveries that were received before a time, and all but the newest ones.
+func (m *ReadModel) PruneRefusals(ctx context.Context, receivedBefore time.Time, keep int) error {
+	err := m.db.update(ctx, func(s statements) error {
+		_, err := s.exec(ctx, `
+			DELETE FROM delivery WHERE stream = $1 AND (received_at < $2
+				OR sequence <= (SELECT max(sequence) FROM delivery WHERE stream = $1) - $3)`,
+			rejectedStream, micros(receivedBefore), keep)
+		return err
+	})
+	return wrap("prune refusals", err)
+}

@@ -5,6 +5,7 @@ package store
 import (
 	"context"
 	"errors"
+	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -205,6 +206,26 @@ func TestOutage(t *testing.T) {
 		}
 		put(t, m, testEventRow("a", 1, 1, 1))
 	})
+}
+
+// TestRefusedByTheServer connects as nobody it knows, and to a database that it has not.
+func TestRefusedByTheServer(t *testing.T) {
+	at := postgresPlace(t)
+	for name, change := range map[string]func(*url.URL){
+		"no such user": func(u *url.URL) {
+			query := u.Query()
+			query.Set("user", "nobody_it_knows")
+			u.RawQuery = query.Encode()
+		},
+		"no such database": func(u *url.URL) { u.Path = "/nowhere" },
+	} {
+		u, err := url.Parse(string(at.URL))
+		must(t, err)
+		change(u)
+		if _, err := OpenReadModel(t.Context(), Location{URL: URL(u.String())}); !errors.Is(err, ErrUnavailable) || !contains(err, "SQLSTATE") {
+			t.Errorf("%s: error %v, want %v", name, err, ErrUnavailable)
+		}
+	}
 }
 
 // TestConnectionLostInTransaction ends the connection under a transaction.

@@ -80,19 +80,21 @@ func (m *ReadModel) Close() error { return wrap("close read model", m.db.close()
 // Progress is how far the tables hold a stream.
 type Progress struct {
 	Stream   string
+	Identity string    // of the stream: another one of that name, made later, has another
 	Sequence uint64    // all events up to it are in the tables
 	Pending  uint64    // how many were waiting behind it
 	At       time.Time // when that was so
 }
 
-// PutProgress records how far the tables hold a stream; an earlier sequence changes nothing.
+// PutProgress records how far the tables hold a stream. An earlier sequence changes nothing, and neither does a stream of another identity
+// than the recorded one: that one has to be forgotten first.
 func (m *ReadModel) PutProgress(ctx context.Context, p Progress) error {
 	err := m.db.update(ctx, func(s statements) error {
 		_, err := s.exec(ctx, `
-			INSERT INTO progress (stream, sequence, pending, at) VALUES ($1, $2, $3, $4)
+			INSERT INTO progress (stream, identity, sequence, pending, at) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (stream) DO UPDATE SET sequence = excluded.sequence, pending = excluded.pending, at = excluded.at
-			WHERE (excluded.sequence, excluded.at) > (progress.sequence, progress.at)`,
-			p.Stream, int64(p.Sequence), int64(p.Pending), micros(p.At))
+			WHERE excluded.identity = progress.identity AND (excluded.sequence, excluded.at) > (progress.sequence, progress.at)`,
+			p.Stream, p.Identity, int64(p.Sequence), int64(p.Pending), micros(p.At))
 		return err
 	})
 	return wrap("put progress", err)
@@ -116,8 +118,8 @@ func (m *ReadModel) Progress(ctx context.Context, stream string) (Progress, erro
 func (m *ReadModel) allProgress(ctx context.Context) ([]Progress, error) {
 	return list(ctx, m.db.read(), func(scan scanner) (p Progress, err error) {
 		var at int64
-		err = scan(&p.Stream, &p.Sequence, &p.Pending, &at)
+		err = scan(&p.Stream, &p.Identity, &p.Sequence, &p.Pending, &at)
 		p.At = instant(at)
 		return p, err
-	}, `SELECT stream, sequence, pending, at FROM progress ORDER BY stream`)
+	}, `SELECT stream, identity, sequence, pending, at FROM progress ORDER BY stream`)
 }

@@ -29,11 +29,11 @@ func (tx *Tx) Record(ctx context.Context, id verification.ID, sandbox bool) (*ve
 func (tx *Tx) Save(ctx context.Context, rec *verification.Record, retainUntil time.Time) error {
 	state, err := json.Marshal(rec.State)
 	if err != nil {
-		return wrap("save record", errDamaged)
+		return wrap("save record", errUnreadable)
 	}
 	signals, err := json.Marshal(rec.Signals)
 	if err != nil {
-		return wrap("save record", errDamaged)
+		return wrap("save record", errUnreadable)
 	}
 	var due time.Time
 	if rec.State.ReviewDueAt != nil && !rec.State.Overdue {
@@ -84,7 +84,7 @@ func decodeRecord(rec *verification.Record, state, signals string) error {
 // decode reads JSON; its error does not quote it.
 func decode(text string, into any) error {
 	if json.Unmarshal([]byte(text), into) != nil {
-		return errDamaged
+		return errUnreadable
 	}
 	return nil
 }
@@ -92,7 +92,7 @@ func decode(text string, into any) error {
 func decodeID(text string) (verification.ID, error) {
 	id, err := verification.ParseID(text)
 	if err != nil {
-		return verification.ID{}, errDamaged
+		return verification.ID{}, errUnreadable
 	}
 	return id, nil
 }

@@ -91,9 +91,4 @@ func (d *database) connectSQLite(path string, s schema, pragmas ...string) (*sql
 }
 
 // classifyFile is classify for an error of the file system, whose text names the file and nothing else.
-func classifyFile(err error) error {
-	if isGone(err) {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return err
-}
+func classifyFile(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, err) }

@@ -34,7 +34,7 @@ func (s statements) each(ctx context.Context, fn func(scan scanner) error, query
 		return classify(ctx, err)
 	}
 	defer func() { _ = rows.Close() }() // an error of reading is that of rows.Err
-	scan := func(dest ...any) error { return classify(ctx, rows.Scan(dest...)) }
+	scan := func(dest ...any) error { return classifyScan(ctx, rows.Scan(dest...)) }
 	for rows.Next() {
 		if err := fn(scan); err != nil {
 			return err

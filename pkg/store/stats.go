@@ -63,7 +63,7 @@ func (m *ReadModel) Stats(ctx context.Context) (Stats, error) {
 const (
 	countVerifications = `SELECT provider, kind, status, sandbox, count(*) FROM verification
 		GROUP BY provider, kind, status, sandbox ORDER BY provider, kind, status, sandbox`
-	countDeliveries = `SELECT provider, outcome, count(*) FROM delivery WHERE received_at IS NOT NULL
+	countDeliveries = `SELECT provider, outcome, count(*) FROM delivery
 		GROUP BY provider, outcome ORDER BY provider, outcome`
 	openSince = `SELECT v.provider, min(e.stored_at) FROM verification v
 		JOIN verification_event e ON e.id = v.id AND e.sandbox = v.sandbox AND e.version = 1

@@ -8,7 +8,8 @@
 //   - At most one process writes the lifecycle state of a provider. One that has lost its lease can write nothing more.
 //   - Writing the read model is idempotent: the same facts, in any order and any number of times, give the same tables.
 //   - Sealed claims up to the position that a verification was anonymised through are gone and are never written again.
-//   - The absence of a database is ErrUnavailable and nothing else is, so that a caller can wait for it without hiding a defect.
+//   - What a database does not do is ErrUnavailable, unless it is for a value that it was given: a caller waits for the one, and must
+//     give nothing up for it.
 //   - No error, log line or span holds a value that is stored.
 package store
 
@@ -55,6 +56,7 @@ const (
 	webhookStream      = "KYC_WEBHOOKS"
 	verificationStream = "KYC_VERIFICATIONS"
 	sandboxStream      = "KYC_SANDBOX"
+	rejectedStream     = "KYC_REJECTED"
 )
 
 // micros is how a time is stored; sub-microsecond digits are cut off.

@@ -100,9 +100,9 @@ func testVerificationPages(t *testing.T, at place) {
 func testProgress(t *testing.T, at place) {
 	m := newReadModel(t, at(t))
 	notFound(t, func() error { _, err := m.Progress(t.Context(), "S"); return err })
-	first := Progress{Stream: "S", Sequence: 5, Pending: 3, At: stored(start)}
-	later := Progress{Stream: "S", Sequence: 5, Pending: 4, At: stored(start.Add(time.Second))}
-	further := Progress{Stream: "S", Sequence: 9, Pending: 0, At: stored(start)}
+	first := Progress{Stream: "S", Identity: "s", Sequence: 5, Pending: 3, At: stored(start)}
+	later := Progress{Stream: "S", Identity: "s", Sequence: 5, Pending: 4, At: stored(start.Add(time.Second))}
+	further := Progress{Stream: "S", Identity: "s", Sequence: 9, Pending: 0, At: stored(start)}
 	for _, step := range []struct{ put, want Progress }{{first, first}, {later, later}, {first, later}, {further, further}, {later, further}} {
 		must(t, m.PutProgress(t.Context(), step.put))
 		got, err := m.Progress(t.Context(), "S")
@@ -110,6 +110,16 @@ func testProgress(t *testing.T, at place) {
 		if diff := cmp.Diff(step.want, got); diff != "" {
 			t.Errorf("progress after %+v (-want +got):\n%s", step.put, diff)
 		}
+	}
+	another := Progress{Stream: "S", Identity: "another", Sequence: 10, At: stored(start.Add(time.Hour))}
+	must(t, m.PutProgress(t.Context(), another))
+	if got, err := m.Progress(t.Context(), "S"); err != nil || !cmp.Equal(further, got) {
+		t.Errorf("progress of another stream was taken for that of the recorded one: %+v, error %v", got, err)
+	}
+	must(t, m.Forget(t.Context(), "S"))
+	must(t, m.PutProgress(t.Context(), another))
+	if got, err := m.Progress(t.Context(), "S"); err != nil || !cmp.Equal(another, got) {
+		t.Errorf("progress of another stream after the first was forgotten is %+v, error %v", got, err)
 	}
 	if got, err := m.AsOf(t.Context(), false); err != nil || got != 0 {
 		t.Errorf("as of %d, error %v, where nothing is in the tables", got, err)
@@ -142,7 +152,7 @@ func testStats(t *testing.T, at place) {
 			{testProvider, kind, verification.Pending, false, 2},
 			{testProvider, kind, verification.Pending, true, 1},
 		},
-		Deliveries: []DeliveryCount{{testProvider, OutcomePending, 2}, {testProvider, OutcomeApplied, 1}},
+		Deliveries: []DeliveryCount{{testProvider, OutcomePending, 2}, {testProvider, OutcomeApplied, 5}},
 		Progress:   []Progress{progress},
 		Open:       []OpenSince{{testProvider, stored(oldest.StoredAt)}},
 	}

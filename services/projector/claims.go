@@ -125,8 +125,20 @@ func (p *projector) settle(ctx context.Context, s settlement, signals []verifica
 	return &store.ClaimsRow{}, nil
 }
 
-// claimsOf reads the claims that came with a signal; nil where there are none, or none any more.
+// claimsOf returns the claims that came with a signal; nil where there are none, or none any more, which it remembers.
 func (p *projector) claimsOf(ctx context.Context, from *provider.Provider, signal *verification.Signal) (*provider.Claims, error) {
+	if p.claimless.has(signal) {
+		return nil, nil
+	}
+	found, err := p.readClaims(ctx, from, signal)
+	if err == nil && found == nil {
+		p.claimless.add(signal)
+	}
+	return found, err
+}
+
+// readClaims reads them from the delivery that brought the signal. That there are none it says only where that is so for good.
+func (p *projector) readClaims(ctx context.Context, from *provider.Provider, signal *verification.Signal) (*provider.Claims, error) {
 	message, err := p.bus.Get(ctx, bus.Webhooks, signal.Seq)
 	if errors.Is(err, bus.ErrNotFound) {
 		return nil, nil

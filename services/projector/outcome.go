@@ -19,6 +19,9 @@ func (p *projector) outcome(ctx context.Context, message bus.Stored) error {
 	if err := json.Unmarshal(message.Data, &outcome); err != nil {
 		return unreadable("outcome", err)
 	}
+	if p.former(message) {
+		return nil
+	}
 	return unavailable(p.model.PutOutcome(ctx, store.Outcome{
 		Stream: bus.Webhooks, Sequence: outcome.Sequence, EventID: outcome.Delivery,
 		Provider: outcome.Provider, Event: outcome.Event, Outcome: string(outcome.Outcome),
@@ -33,7 +36,7 @@ func (p *projector) dead(ctx context.Context, message bus.Stored) error {
 	if err := json.Unmarshal(message.Data, &letter); err != nil {
 		return unreadable("dead letter", err)
 	}
-	if letter.Stream != bus.Webhooks || strings.HasPrefix(letter.Consumer, ownConsumers) {
+	if letter.Stream != bus.Webhooks || strings.HasPrefix(letter.Consumer, ownConsumers) || p.former(message) {
 		return nil
 	}
 	return unavailable(p.model.PutOutcome(ctx, store.Outcome{

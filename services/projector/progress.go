@@ -31,7 +31,14 @@ func (p *projector) lastProgress(ctx context.Context) {
 	p.progress(ctx)
 }
 
+// errMadeAnew means that the tables may hold messages of two streams. They are put right by the next start.
+var errMadeAnew = errors.New("the stream was made anew: the projector has to be started again")
+
 func (p *projector) putProgress(ctx context.Context, stream, consumer string) error {
+	identity, resumed := p.streams[stream]
+	if !resumed {
+		return nil
+	}
 	floor, err := p.bus.AckFloor(ctx, stream, consumer)
 	if errors.Is(err, bus.ErrNotFound) {
 		return nil // It has never run.
@@ -39,7 +46,15 @@ func (p *projector) putProgress(ctx context.Context, stream, consumer string) er
 	if err != nil {
 		return err
 	}
+	// Asked after the position, which so is not that of a later stream.
+	now, err := p.bus.StreamIdentity(ctx, stream)
+	if err != nil {
+		return err
+	}
+	if now != identity {
+		return errMadeAnew
+	}
 	return p.model.PutProgress(ctx, store.Progress{
-		Stream: stream, Sequence: floor.Seq, Pending: floor.Pending, At: time.Now().UTC(),
+		Stream: stream, Identity: identity, Sequence: floor.Seq, Pending: floor.Pending, At: time.Now().UTC(),
 	})
 }

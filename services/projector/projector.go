@@ -71,6 +71,11 @@ type projector struct {
 	model     *store.ReadModel
 	providers map[string]*provider.Provider
 	retention func(provider string) time.Duration
+	claimless claimless
+	// streams are the identities of the streams that it reads, by name, and webhooksSince is when KYC_WEBHOOKS was made. Both are known
+	// once resume has returned.
+	streams       map[string]string
+	webhooksSince time.Time
 	// logger writes no line about the same trouble twice within logInterval.
 	logger *slog.Logger
 }
@@ -82,7 +87,7 @@ func newProjector(config Config) *projector {
 	}
 	p := &projector{
 		bus: config.Bus, keys: config.Keys, model: config.Model, retention: config.Retention,
-		providers: map[string]*provider.Provider{}, logger: telemetry.Every(logger, logInterval),
+		providers: map[string]*provider.Provider{}, logger: telemetry.Every(logger, logInterval), streams: map[string]string{},
 	}
 	for i := range config.Providers {
 		p.providers[config.Providers[i].Name] = &config.Providers[i]

@@ -11,10 +11,19 @@ const (
 	expiredGrace = time.Hour
 )
 
-// sweep gives every delivery an outcome whose body can be read no more and that nobody has told the end of. Should its true outcome
+// What the read model keeps of refusals, which anybody can cause: about as much as their stream.
+const (
+	refusalsAge  = 7 * 24 * time.Hour
+	refusalsKept = 100_000
+)
+
+// sweep removes old refusals and gives every delivery an outcome whose body can be read no more and that nobody has told the end of. Should its true outcome
 // come after all, that one stands.
 func (p *projector) sweep(ctx context.Context) {
 	now := time.Now().UTC()
+	if err := p.model.PruneRefusals(ctx, now.Add(-refusalsAge), refusalsKept); err != nil && ctx.Err() == nil {
+		p.logger.Warn("old refusals not removed", "error", err)
+	}
 	for name := range p.providers {
 		count, err := p.model.ExpireUnprocessed(ctx, name, now.Add(-p.retention(name)-expiredGrace), now)
 		if err != nil {

@@ -30,7 +30,9 @@ func (p *projector) event(ctx context.Context, message bus.Stored, sandbox bool)
 	if err != nil {
 		return unreadable("verification event", err)
 	}
-	row := store.EventRow{Sandbox: sandbox, Sequence: message.Seq, Published: published, StoredAt: message.Time, Data: data}
+	row := store.EventRow{
+		Sandbox: sandbox, Sequence: message.Seq, Published: published, StoredAt: message.Time, Data: data, CauseGone: p.former(message),
+	}
 	if err := p.model.PutEvent(ctx, row); err != nil {
 		return unavailable(err)
 	}

@@ -44,6 +44,17 @@ CREATE TABLE lifecycle_owner (
     PRIMARY KEY (provider, signal)
 );
 
+-- Signed payloads that were first seen under an event that tells of no verification.
+CREATE TABLE lifecycle_sighting (
+    provider    TEXT NOT NULL,
+    signal      TEXT NOT NULL,
+    seq         BIGINT NOT NULL,
+    at          BIGINT NOT NULL,
+    received_at BIGINT NOT NULL,
+    delivery    TEXT NOT NULL,
+    PRIMARY KEY (provider, signal)
+);
+
 -- Events that wait to be published, in the order of their ids.
 CREATE TABLE lifecycle_outbox (
     provider     TEXT NOT NULL,

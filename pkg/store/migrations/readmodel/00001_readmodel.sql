@@ -64,6 +64,7 @@ CREATE TABLE delivery (
     provider      TEXT NOT NULL DEFAULT '',
     event         TEXT NOT NULL DEFAULT '',
     received_at   BIGINT,
+    listed_at     BIGINT NOT NULL DEFAULT 0, -- its place in lists: when it was received, or else when its outcome was known
     outcome       TEXT NOT NULL DEFAULT '' CHECK (outcome IN (
         '', 'held', 'rejected', 'dead', 'expired_unprocessed', 'unhandled', 'repeat', 'applied')),
     outcome_at    BIGINT,
@@ -73,10 +74,10 @@ CREATE TABLE delivery (
     traceparent   TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (stream, sequence)
 );
-CREATE INDEX delivery_by_receipt ON delivery (received_at, stream, sequence);
-CREATE INDEX delivery_by_provider ON delivery (provider, received_at, stream, sequence);
-CREATE INDEX delivery_by_outcome ON delivery (outcome, received_at, stream, sequence);
-CREATE INDEX delivery_by_cause ON delivery (cause, received_at, stream, sequence);
+CREATE INDEX delivery_by_time ON delivery (listed_at, stream, sequence);
+CREATE INDEX delivery_by_provider ON delivery (provider, listed_at, stream, sequence);
+CREATE INDEX delivery_by_outcome ON delivery (outcome, listed_at, stream, sequence);
+CREATE INDEX delivery_by_cause ON delivery (cause, listed_at, stream, sequence);
 CREATE INDEX delivery_counts ON delivery (provider, outcome, received_at);
 
 -- The sealed personal data of every verification, and which signal it is of. The key stands in a table of its own.
@@ -99,6 +100,7 @@ CREATE TABLE claims_key (
 -- How far the tables hold each stream.
 CREATE TABLE progress (
     stream   TEXT PRIMARY KEY,
+    identity TEXT NOT NULL, -- of the stream that was read: another one of that name has another
     sequence BIGINT NOT NULL,
     pending  BIGINT NOT NULL,
     at       BIGINT NOT NULL
