@@ -16,11 +16,11 @@ import (
 const MinRetention = time.Hour
 
 // DestroyExpired destroys the provider's keys whose hour began at least the
-// retention ago, and returns their ids in order of time. Nothing sealed with them
-// can be opened any more: at once by this Keyring, within a minute by others that
-// have the directory open. A key it cannot destroy does not keep it from the next;
-// the error then names it, and a later call tries again. Several processes may
-// call it at once; a key is in the list of at most one of them.
+// retention ago, and returns them as provider and hour, in order of time. Nothing
+// sealed with them can be opened any more: at once by this Keyring, within a minute
+// by others that have the directory open. A key it cannot destroy does not keep it
+// from the next; the error then names it, and a later call tries again. Several
+// processes may call it at once; a key is in the list of at most one of them.
 func (k *Keyring) DestroyExpired(provider string, retention time.Duration, now time.Time) (destroyed []string, err error) {
 	if !providerPattern.MatchString(provider) {
 		return nil, fmt.Errorf("destroy keys: %q is not the name of a provider", provider)
@@ -46,12 +46,12 @@ func (k *Keyring) DestroyExpired(provider string, retention time.Duration, now t
 		if !ok || !entry.Type().IsRegular() || !dying && hour.Add(retention).After(now) {
 			continue
 		}
-		keyID := provider + "/" + name
-		mine, err := k.destroy(keyID)
+		slot := provider + "/" + name
+		mine, err := k.destroy(slot)
 		if err != nil {
-			failed = append(failed, fmt.Errorf("destroy key %s: %w", keyID, err))
+			failed = append(failed, fmt.Errorf("destroy key %s: %w", slot, err))
 		} else if mine {
-			destroyed = append(destroyed, keyID)
+			destroyed = append(destroyed, slot)
 		}
 	}
 	slices.Sort(destroyed)
@@ -61,14 +61,14 @@ func (k *Keyring) DestroyExpired(provider string, retention time.Duration, now t
 // destroy takes the key's name away before it touches the content, so that a
 // reader finds a whole key or none. It reports whether it was this call that
 // destroyed it.
-func (k *Keyring) destroy(keyID string) (mine bool, err error) {
-	path := k.path(keyID)
+func (k *Keyring) destroy(slot string) (mine bool, err error) {
+	path := k.path(slot)
 	dying := filepath.Join(filepath.Dir(path), dyingPrefix+filepath.Base(path))
 
 	// No key that was read before its name went may be cached after that.
 	k.slow.Lock()
 	err = os.Rename(path, dying)
-	k.forget(keyID)
+	k.forget(slot)
 	k.slow.Unlock()
 
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -21,7 +21,7 @@ func TestDestroyExpired(t *testing.T) {
 	keyring := open(t, dir)
 	const retention = 168 * time.Hour
 	hour := received.Truncate(time.Hour)
-	_, older := mustSeal(t, keyring, hour.Add(-time.Hour), "older")
+	olderID, older := mustSeal(t, keyring, hour.Add(-time.Hour), "older")
 	keyID, sealed := mustSeal(t, keyring, hour, "sealed")
 	nextID, next := mustSeal(t, keyring, hour.Add(time.Hour), "next")
 	otherID, other, err := keyring.Seal("kycaid", hour, bodyID, []byte("other"))
@@ -48,12 +48,12 @@ func TestDestroyExpired(t *testing.T) {
 	}
 
 	for _, keyring := range []*seal.Keyring{keyring, open(t, dir)} {
-		wantError(t, keyring, "idenfy/2026-11-21T21", older, seal.ErrKeyDestroyed)
+		wantError(t, keyring, olderID, older, seal.ErrKeyDestroyed)
 		wantError(t, keyring, keyID, sealed, seal.ErrKeyDestroyed)
 		wantOpens(t, keyring, nextID, next, "next")
 		wantOpens(t, keyring, otherID, other, "other")
 	}
-	if diff := cmp.Diff([]string{"check", nextID, otherID}, files(t, dir)); diff != "" {
+	if diff := cmp.Diff([]string{"check", slot(nextID), slot(otherID)}, files(t, dir)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 }
@@ -62,7 +62,7 @@ func TestDestroyExpiredOverwrites(t *testing.T) {
 	dir := t.TempDir()
 	keyring := open(t, dir)
 	keyID, _ := mustSeal(t, keyring, received, "{}")
-	file, err := os.Open(filepath.Join(dir, keyID))
+	file, err := os.Open(filepath.Join(dir, slot(keyID)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestDestroyExpiredGoesOn(t *testing.T) {
 	interrupted, sealed := mustSeal(t, keyring, now, "{}")
 	stuck, _ := mustSeal(t, keyring, received.Add(-time.Hour), "{}")
 	keyID, _ := mustSeal(t, keyring, received, "{}")
-	if err := os.Mkdir(filepath.Join(dir, "idenfy", ".dying-"+filepath.Base(stuck)), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, "idenfy", ".dying-"+filepath.Base(slot(stuck))), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"README", "2026-11-21T20.bak"} {
@@ -106,20 +106,20 @@ func TestDestroyExpiredGoesOn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	err := os.Rename(filepath.Join(dir, interrupted), filepath.Join(dir, "idenfy", ".dying-"+filepath.Base(interrupted)))
+	err := os.Rename(filepath.Join(dir, slot(interrupted)), filepath.Join(dir, "idenfy", ".dying-"+filepath.Base(slot(interrupted))))
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	destroyed, err := keyring.DestroyExpired("idenfy", seal.MinRetention, now)
-	if err == nil || !strings.Contains(err.Error(), stuck) {
-		t.Errorf("error %v, want one that names %s", err, stuck)
+	if err == nil || !strings.Contains(err.Error(), slot(stuck)) {
+		t.Errorf("error %v, want one that names %s", err, slot(stuck))
 	}
-	if diff := cmp.Diff([]string{keyID, interrupted}, destroyed); diff != "" {
+	if diff := cmp.Diff([]string{slot(keyID), slot(interrupted)}, destroyed); diff != "" {
 		t.Errorf("destroyed (-want +got):\n%s", diff)
 	}
 	wantError(t, open(t, dir), interrupted, sealed, seal.ErrKeyDestroyed)
-	if diff := cmp.Diff([]string{"check", "idenfy/2026-11-21T20.bak", stuck, "idenfy/README"}, files(t, dir)); diff != "" {
+	if diff := cmp.Diff([]string{"check", "idenfy/2026-11-21T20.bak", slot(stuck), "idenfy/README"}, files(t, dir)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 }

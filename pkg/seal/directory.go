@@ -73,7 +73,7 @@ func (k *Keyring) adopt() error {
 			return fmt.Errorf("%w, and it is not empty", errNoCheck)
 		}
 	}
-	if err := createOnce(filepath.Join(k.dir, checkName), k.check); err != nil {
+	if k.fresh, err = createOnce(filepath.Join(k.dir, checkName), k.check); err != nil {
 		return err
 	}
 	return k.verify() // another process may have been first, with another key
@@ -109,4 +109,16 @@ func cleanFolder(folder string) {
 			}
 		}
 	}
+}
+
+// Abandon takes back that Open made the directory a key directory, so that the next Open finds
+// it as this one did. It may be called only where Fresh, and before anything was sealed.
+func (k *Keyring) Abandon() error {
+	if !k.fresh {
+		return nil
+	}
+	if err := os.Remove(filepath.Join(k.dir, checkName)); err != nil {
+		return fmt.Errorf("abandon key directory: %w", err)
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,10 +78,19 @@ func TestOpenKeyringRace(t *testing.T) {
 	masters := [][]byte{master, otherMaster}
 	errs := make([]error, 2*each)
 	var wait sync.WaitGroup
+	var fresh atomic.Int32
 	for i := range errs {
-		wait.Go(func() { _, errs[i] = seal.Open(dir, masters[i%2]) })
+		wait.Go(func() {
+			keyring, err := seal.Open(dir, masters[i%2])
+			if errs[i] = err; err == nil && keyring.Fresh() {
+				fresh.Add(1)
+			}
+		})
 	}
 	wait.Wait()
+	if fresh.Load() != 1 {
+		t.Errorf("%d found the directory fresh, want one", fresh.Load())
+	}
 	for i, err := range errs {
 		if (err == nil) != (errs[i%2] == nil) {
 			t.Errorf("two with one master key: error %v and error %v", err, errs[i%2])
@@ -99,7 +109,10 @@ func TestSealRace(t *testing.T) {
 	const keyrings, callers, hours = 4, 4, 5
 	dir := t.TempDir()
 	reader := open(t, dir)
-	var wait sync.WaitGroup
+	var (
+		wait   sync.WaitGroup
+		keyIDs sync.Map
+	)
 	for range keyrings {
 		keyring := open(t, dir)
 		for range callers {
@@ -110,6 +123,7 @@ func TestSealRace(t *testing.T) {
 						t.Error(err)
 						return
 					}
+					keyIDs.Store(keyID, nil)
 					if _, err := reader.Open(keyID, bodyID, sealed); err != nil {
 						t.Errorf("sealed by one, opened by another: %v", err)
 					}
@@ -118,6 +132,11 @@ func TestSealRace(t *testing.T) {
 		}
 	}
 	wait.Wait()
+	count := 0
+	keyIDs.Range(func(_, _ any) bool { count++; return true })
+	if count != hours {
+		t.Errorf("%d keys were used, want %d", count, hours)
+	}
 	want := []string{
 		"check", "idenfy/2026-11-21T22", "idenfy/2026-11-21T23",
 		"idenfy/2026-11-22T00", "idenfy/2026-11-22T01", "idenfy/2026-11-22T02",
@@ -139,7 +158,7 @@ func TestDamagedKeyFile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			keyID, sealed := mustSeal(t, open(t, dir), received, "{}")
-			path := filepath.Join(dir, keyID)
+			path := filepath.Join(dir, slot(keyID))
 			key, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
@@ -165,11 +184,12 @@ func TestDamagedKeyFile(t *testing.T) {
 func TestKeyFileUnderAnotherName(t *testing.T) {
 	dir := t.TempDir()
 	keyID, sealed := mustSeal(t, open(t, dir), received, "{}")
-	err := os.Rename(filepath.Join(dir, keyID), filepath.Join(dir, "idenfy/2026-11-21T23"))
+	const other = "idenfy/2026-11-21T23"
+	err := os.Rename(filepath.Join(dir, slot(keyID)), filepath.Join(dir, other))
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, open(t, dir), "idenfy/2026-11-21T23", sealed, seal.ErrCorrupt)
+	wantError(t, open(t, dir), strings.Replace(keyID, slot(keyID), other, 1), sealed, seal.ErrCorrupt)
 }
 
 // A key that cannot be read is not a destroyed one: whoever opens may try again.
@@ -179,7 +199,7 @@ func TestUnreadableKey(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(dir, "idenfy", "2026-11-21T22"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	_, err := keyring.Open("idenfy/2026-11-21T22", bodyID, nil)
+	_, err := keyring.Open("idenfy/2026-11-21T22-01234567", bodyID, nil)
 	if err == nil || errors.Is(err, seal.ErrKeyDestroyed) || errors.Is(err, seal.ErrCorrupt) {
 		t.Errorf("error %v, want one that is neither destroyed nor corrupt", err)
 	}
@@ -216,6 +236,80 @@ func TestLostVolume(t *testing.T) {
 	wantOpens(t, keyring, keyID, sealed, "{}")
 }
 
+// A lost key directory that was made anew has other keys under the same provider
+// and hour. What the lost ones sealed is not corrupt: their keys are missing, and
+// once the directory is back it opens.
+func TestAnotherKeyOfTheSameHour(t *testing.T) {
+	dir := t.TempDir()
+	keyring := open(t, dir)
+	keyID, sealed := mustSeal(t, keyring, received, "lost")
+	if err := os.Rename(dir, dir+".away"); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, dir)
+	wantError(t, again, keyID, sealed, seal.ErrKeyDestroyed) // nothing is in its place yet
+	newID, newSealed := mustSeal(t, again, received, "new")
+	if slot(newID) != slot(keyID) || newID == keyID {
+		t.Fatalf("key ids %s and %s, want two of one hour", keyID, newID)
+	}
+	for name, k := range map[string]*seal.Keyring{"cached": again, "read": open(t, dir)} {
+		wantError(t, k, keyID, sealed, seal.ErrKeyDestroyed)
+		wantError(t, k, newID, sealed, seal.ErrCorrupt)
+		wantOpens(t, k, newID, newSealed, "new")
+		if t.Failed() {
+			t.Fatal(name)
+		}
+	}
+	// One that still has the lost key in memory sees the new one at once.
+	wantOpens(t, keyring, newID, newSealed, "new")
+
+	if err := errors.Join(os.Rename(dir, dir+".new"), os.Rename(dir+".away", dir)); err != nil {
+		t.Fatal(err)
+	}
+	wantOpens(t, again, keyID, sealed, "lost")
+	wantOpens(t, open(t, dir), keyID, sealed, "lost")
+}
+
+func TestFresh(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	for i, want := range []bool{true, false} {
+		if got := open(t, dir).Fresh(); got != want {
+			t.Errorf("open %d: fresh %t, want %t", i+1, got, want)
+		}
+	}
+	// A volume that is not mounted leaves an empty directory.
+	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	keyring := open(t, dir)
+	mustSeal(t, keyring, received, "{}")
+	if !keyring.Fresh() {
+		t.Error("an empty directory was not fresh")
+	}
+	if open(t, dir).Fresh() {
+		t.Error("a directory with a key was fresh")
+	}
+}
+
+func TestAbandon(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	first := open(t, dir)
+	if err := first.Abandon(); err != nil {
+		t.Fatal(err)
+	}
+	second := open(t, dir)
+	if !second.Fresh() {
+		t.Error("an abandoned directory is not fresh")
+	}
+	third := open(t, dir)
+	if err := third.Abandon(); err != nil {
+		t.Fatal(err)
+	}
+	if open(t, dir).Fresh() {
+		t.Error("a directory was abandoned by one that has not made it")
+	}
+}
+
 func TestLeftoversOfACrash(t *testing.T) {
 	dir := t.TempDir()
 	keyID, sealed := mustSeal(t, open(t, dir), received, "{}")
@@ -230,10 +324,10 @@ func TestLeftoversOfACrash(t *testing.T) {
 		os.Chtimes(path("idenfy/.new-2"), old, old),
 		os.WriteFile(path("idenfy/.new-3"), []byte("half"), 0o600),
 		// Stopped after a new key had its name: one file with two names.
-		os.Link(path(keyID), path("idenfy/.new-4")),
+		os.Link(path(slot(keyID)), path("idenfy/.new-4")),
 		os.Chtimes(path("idenfy/.new-4"), old, old),
 		// Stopped while a key was destroyed.
-		os.Rename(path(dying), path("idenfy/.dying-2026-11-21T21")),
+		os.Rename(path(slot(dying)), path("idenfy/.dying-2026-11-21T21")),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +335,7 @@ func TestLeftoversOfACrash(t *testing.T) {
 
 	keyring := open(t, dir)
 
-	if diff := cmp.Diff([]string{"check", "idenfy/.new-3", keyID}, files(t, dir)); diff != "" {
+	if diff := cmp.Diff([]string{"check", "idenfy/.new-3", slot(keyID)}, files(t, dir)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 	wantOpens(t, keyring, keyID, sealed, "{}")
@@ -254,14 +348,18 @@ func TestKeyIDsStayInTheDirectory(t *testing.T) {
 	keyID, sealed := mustSeal(t, outside, received, "{}")
 	inside := filepath.Join(parent, "inside")
 	keyring := open(t, inside)
+	const print = "-01234567"
 	for _, evil := range []string{
 		"", "/", "idenfy", "idenfy/", "idenfy/check", "check", "./check",
 		"../outside/" + keyID, "idenfy/../../outside/" + keyID, filepath.Join(parent, "outside", keyID),
-		"../2026-11-21T22", "./2026-11-21T22", "idenfy/../2026-11-21T22", "idenfy//2026-11-21T22",
-		`..\outside/2026-11-21T22`, "idenfy/2026-11-21T22/", "idenfy/2026-11-21T22\x00", "idenfy/2026-11-21T22\n",
-		"idenfy\n/2026-11-21T22", "Idenfy/2026-11-21T22", ".dying/2026-11-21T22", "idenfy/.dying-2026-11-21T22",
-		"idenfy/2026-11-21T24", "idenfy/2026-02-30T22", "idenfy/2026-11-21T2", "idenfy/+026-11-21T22", "idenfy/2026-11-21t22",
-		strings.Repeat("a", 33) + "/2026-11-21T22",
+		"../2026-11-21T22" + print, "./2026-11-21T22" + print, "idenfy/../2026-11-21T22" + print, "idenfy//2026-11-21T22" + print,
+		`..\outside/2026-11-21T22` + print, "idenfy/2026-11-21T22/" + print, "idenfy/2026-11-21T22\x00" + print,
+		"idenfy\n/2026-11-21T22" + print, "Idenfy/2026-11-21T22" + print, ".dying/2026-11-21T22" + print,
+		"idenfy/.dying-2026-11-21T22" + print, "idenfy/2026-11-21T24" + print, "idenfy/2026-02-30T22" + print,
+		"idenfy/2026-11-21T2" + print, "idenfy/+026-11-21T22" + print, "idenfy/2026-11-21t22" + print,
+		strings.Repeat("a", 33) + "/2026-11-21T22" + print, "idenfy/" + print, "idenfy" + print, "idenfy/2026-11-21" + print,
+		slot(keyID), slot(keyID) + "-", keyID + "\n", keyID + "\x00", keyID + "/", keyID + print, keyID + "0", keyID[:len(keyID)-1],
+		slot(keyID) + "-0123456", slot(keyID) + "-0123456g", slot(keyID) + "-ABCDEF01", slot(keyID) + "-+1234567", slot(keyID) + "/../a",
 	} {
 		wantError(t, keyring, evil, sealed, seal.ErrCorrupt)
 		if _, err := seal.KeyHour(evil); err == nil {

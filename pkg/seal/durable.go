@@ -7,25 +7,26 @@ import (
 	"path/filepath"
 )
 
-// createOnce makes the file with the content, durably and whole or not at all.
-// If the file is there already it stays as it is, and that is no error: of all
-// who try at once, exactly one wins.
-func createOnce(path string, content []byte) error {
+// createOnce makes the file with the content, durably and whole or not at all,
+// and reports whether it was this call that made it. If the file is there already
+// it stays as it is, and that is no error: of all who try at once, exactly one wins.
+func createOnce(path string, content []byte) (mine bool, err error) {
 	folder := filepath.Dir(path)
 	temp, err := os.CreateTemp(folder, newPrefix+"*") // mode 0600
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() { _ = os.Remove(temp.Name()) }()
 	_, err = temp.Write(content)
 	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
-		return err
+		return false, err
 	}
 	// A rename would replace the file of somebody who was faster; a link does not.
-	if err := os.Link(temp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+	err = os.Link(temp.Name(), path)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return false, err
 	}
-	return syncDir(folder)
+	return err == nil, syncDir(folder)
 }
 
 // erase overwrites the file and removes it, durably, and reports whether it was

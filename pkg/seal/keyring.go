@@ -7,6 +7,8 @@
 //     name and the folders above it are synced.
 //   - All processes that share a directory seal with the same key for one
 //     provider and hour.
+//   - A key id names one key. What was sealed with a key of another directory is
+//     without its key here; it is never taken for corrupt.
 //   - Once a key is destroyed, no process opens anything with it for longer than
 //     a minute more, and nobody opens it after that, old backups of the sealed
 //     data included. The key directory itself must be in no backup.
@@ -29,9 +31,10 @@ import (
 const MasterKeySize = 32
 
 // ErrKeyDestroyed says that the key directory is in order and has no such key:
-// it was destroyed, or it was never there. A caller that knows the retention
-// should check it against KeyHour before giving the data up: a key that is
-// missing before its time points to a wrong key directory.
+// it was destroyed, or it was never there, though another key of the same
+// provider and hour may be. A caller that knows the retention should check it
+// against KeyHour before giving the data up: a key that is missing before its time
+// points to a wrong key directory.
 var ErrKeyDestroyed = errors.New("the key is destroyed")
 
 // ErrCorrupt says that the sealed bytes, their id, their key's id or the key
@@ -42,13 +45,14 @@ var ErrCorrupt = errors.New("the sealed data is corrupt")
 // may have the same directory open.
 type Keyring struct {
 	dir       string
+	fresh     bool
 	check     []byte      // proves that dir belongs to the master key
 	hourKeys  cipher.AEAD // wraps the keys of providers and hours
 	ownerKeys cipher.AEAD // wraps the keys of NewKey
 	pseudonym []byte
 
 	mu     sync.RWMutex
-	cached map[string]cachedKey
+	cached map[string]cachedKey // by slot
 
 	// slow is held while a key is read or made, so that of many callers who
 	// miss the same key only one touches the disk.
@@ -58,21 +62,22 @@ type Keyring struct {
 // cachedKey is a key in use. It is read again from its file after cacheFor, so
 // that a key destroyed by another process goes out of use here too.
 type cachedKey struct {
-	aead    cipher.AEAD
+	hourKey
 	read    time.Time
 	durable bool // only a durable key may seal
 }
 
 const cacheFor = time.Minute
 
-// The purposes keep what is derived from the master key apart: nothing wrapped
-// for one of them can be opened as another. Changing one makes all existing data
-// unreadable.
+// The purposes keep what is derived from one key apart: nothing wrapped for one
+// of them can be opened as another. All but the last derive from the master key,
+// the last from a data key. Changing one makes all existing data unreadable.
 const (
-	purposeCheck     = "verdict seal v1 check"
-	purposeHourKeys  = "verdict seal v1 hour keys"
-	purposeOwnerKeys = "verdict seal v1 owner keys"
-	purposePseudonym = "verdict seal v1 pseudonyms"
+	purposeCheck       = "verdict seal v1 check"
+	purposeHourKeys    = "verdict seal v1 hour keys"
+	purposeOwnerKeys   = "verdict seal v1 owner keys"
+	purposePseudonym   = "verdict seal v1 pseudonyms"
+	purposeFingerprint = "verdict seal v1 fingerprint"
 )
 
 // Open opens the key directory, and makes it, for its owner only, if it is not
@@ -90,6 +95,11 @@ func Open(dir string, master []byte) (*Keyring, error) {
 	}
 	return k, nil
 }
+
+// Fresh reports whether it was this Open that made the directory a key directory:
+// no key was there, and whatever was sealed before cannot be opened with it. Of
+// several that open it at once, exactly one is told so; a later Open is not.
+func (k *Keyring) Fresh() bool { return k.fresh }
 
 func (k *Keyring) derive(master []byte) error {
 	var keys [4][]byte
@@ -116,26 +126,27 @@ func (k *Keyring) derive(master []byte) error {
 // is the time of receipt, and makes that key if it is the first to need it. The
 // key id is meant to travel in clear beside the sealed bytes.
 func (k *Keyring) Seal(provider string, at time.Time, id string, plain []byte) (keyID string, sealed []byte, err error) {
-	keyID, err = newKeyID(provider, at)
+	slot, err := newSlot(provider, at)
 	if err != nil {
 		return "", nil, fmt.Errorf("seal: %w", err)
 	}
-	aead, err := k.sealingKey(keyID)
+	key, err := k.sealingKey(slot)
 	if err != nil {
 		return "", nil, fmt.Errorf("seal: %w", err)
 	}
-	return keyID, aead.Seal(nil, nil, plain, []byte(id)), nil
+	return joinKeyID(slot, key.fingerprint), key.aead.Seal(nil, nil, plain, []byte(id)), nil
 }
 
 // Open decrypts what Seal returned. It returns ErrKeyDestroyed if there is no
-// such key, ErrCorrupt if the bytes, the id or the key id were changed, and
-// another error if the key directory cannot be read, after which trying again
-// may help.
+// such key, ErrCorrupt if the bytes or the id were changed or the key id is not
+// that of any key or of another one, and another error if the key directory cannot
+// be read, after which trying again may help.
 func (k *Keyring) Open(keyID, id string, sealed []byte) ([]byte, error) {
-	if _, err := KeyHour(keyID); err != nil {
+	slot, fingerprint, _, err := splitKeyID(keyID)
+	if err != nil {
 		return nil, fmt.Errorf("open sealed data: %w: %w", ErrCorrupt, err)
 	}
-	aead, err := k.openingKey(keyID)
+	aead, err := k.openingKey(slot, fingerprint)
 	if err != nil {
 		return nil, fmt.Errorf("open sealed data: %w", err)
 	}

@@ -12,7 +12,7 @@ func (k *Keyring) NewKey(owner string) (wrapped []byte, err error) {
 // SealWith encrypts plain with the owner's key from NewKey. It returns
 // ErrCorrupt if the wrapped key is not this owner's.
 func (k *Keyring) SealWith(wrapped []byte, owner string, plain []byte) ([]byte, error) {
-	aead, err := unwrap(k.ownerKeys, owner, wrapped)
+	aead, err := unwrapAEAD(k.ownerKeys, owner, wrapped)
 	if err != nil {
 		return nil, fmt.Errorf("seal with the owner's key: %w", err)
 	}
@@ -22,7 +22,7 @@ func (k *Keyring) SealWith(wrapped []byte, owner string, plain []byte) ([]byte, 
 // OpenWith decrypts what SealWith returned. It returns ErrCorrupt if the wrapped
 // key or the sealed bytes are not this owner's, or were changed.
 func (k *Keyring) OpenWith(wrapped []byte, owner string, sealed []byte) ([]byte, error) {
-	aead, err := unwrap(k.ownerKeys, owner, wrapped)
+	aead, err := unwrapAEAD(k.ownerKeys, owner, wrapped)
 	if err != nil {
 		return nil, fmt.Errorf("open with the owner's key: %w", err)
 	}
