@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/exemplar"
 	"go.opentelemetry.io/otel/sdk/resource"
 )
 
@@ -43,6 +44,8 @@ func newMetrics(about *resource.Resource) (*metric.MeterProvider, *prometheus.Re
 		metric.WithResource(about),
 		metric.WithReader(exporter),
 		metric.WithView(view),
+		// Exemplars would carry the attributes that the view leaves out.
+		metric.WithExemplarFilter(exemplar.AlwaysOffFilter),
 	)
 	return provider, registry, nil
 }

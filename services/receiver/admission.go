@@ -5,10 +5,15 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 )
 
+// readTimeout bounds how long a body may take to arrive: it has a place meanwhile that others
+// wait for.
+const readTimeout = 2 * time.Second
+
 // The bounds of one provider's endpoint. Together they keep at most
-// maxInFlight*smallBody + maxLarge*bodyLimit = 32 MiB of bodies in memory.
+// maxInFlight*smallBody + maxLarge*bodyLimit = 48 MiB of bodies in memory.
 const (
 	// bodyLimit is the size of the largest body that is taken.
 	bodyLimit = 2 << 20
@@ -16,7 +21,7 @@ const (
 	// Webhooks without images are far below.
 	smallBody = 64 << 10
 	// maxInFlight is how many requests are read, verified and stored at a time.
-	maxInFlight = 256
+	maxInFlight = 512
 	// maxLarge is how many of them may have a large body.
 	maxLarge = 8
 	// maxWaiting is how many requests wait for one of those places; more get a 503 at once.

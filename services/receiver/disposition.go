@@ -51,6 +51,10 @@ func (r *receiver) dispose(ctx context.Context, c call, receipt provider.Receipt
 	case hold:
 		// Anybody may send what is held, so it must not become durable at his pace.
 		if !c.trusted() {
+			if len(body) > heldLimit {
+				r.reject(ctx, c, event.CauseTooLarge, newFingerprint(body))
+				return
+			}
 			if err := c.held.Wait(ctx); err != nil {
 				r.unavailable(ctx, c, fmt.Errorf("too many unsigned webhooks: %w", err))
 				return
@@ -60,6 +64,16 @@ func (r *receiver) dispose(ctx context.Context, c call, receipt provider.Receipt
 	}
 }
 
+// key is what deliveries of one webhook are recognised by: its id, and the event's name where
+// that is not signed. Else a body under another name, of which the sender may have several
+// or a stranger one, would keep the right one out.
+func (c *call) key(id string) string {
+	if c.Provider.NameUnsigned() {
+		return id + "/" + c.event
+	}
+	return id
+}
+
 // keep seals a webhook and makes it durable.
 func (r *receiver) keep(ctx context.Context, c call, id string, body []byte, subject string, kept result) {
 	key, sealed, err := r.stores.Keys.Seal(c.Provider.Name, c.arrived, id, body)
@@ -67,7 +81,7 @@ func (r *receiver) keep(ctx context.Context, c call, id string, body []byte, sub
 		r.unavailable(ctx, c, err)
 		return
 	}
-	duplicate, err := r.journal.append(ctx, subject, event.Webhook{
+	duplicate, err := r.journal.append(ctx, subject, c.key(id), event.Webhook{
 		ID: id, Provider: c.Provider.Name, Event: c.event, Instance: r.instance, ReceivedAt: c.arrived,
 		SealKey: key, Sealed: sealed, Traceparent: telemetry.Traceparent(ctx),
 	})

@@ -21,8 +21,9 @@ const (
 
 // What a caller without a secret can make durable as held webhooks, per provider.
 const (
-	heldPerSecond = 20
+	heldPerSecond = 2
 	heldBurst     = 100
+	heldLimit     = 16 << 10 // bytes of a body; those that are documented have less than one
 )
 
 // endpoint is one provider's part of the receiver. No other provider's webhooks use what it

@@ -16,10 +16,10 @@ type journal struct {
 	bus *bus.Bus
 }
 
-// append returns once the webhook is durable on the subject. A webhook whose id is there
+// append returns once the webhook is durable on the subject. A webhook whose key is there
 // already, and durable, is a duplicate and not stored again. After any error nothing is known:
-// it may have been stored, and its next delivery is recognised by its id.
-func (j journal) append(ctx context.Context, subject string, w event.Webhook) (duplicate bool, err error) {
+// it may have been stored, and its next delivery is recognised by its key.
+func (j journal) append(ctx context.Context, subject, key string, w event.Webhook) (duplicate bool, err error) {
 	envelope, err := w.Envelope()
 	if err != nil {
 		return false, fmt.Errorf("append to the journal: %w", err)
@@ -28,6 +28,7 @@ func (j journal) append(ctx context.Context, subject string, w event.Webhook) (d
 	if err != nil {
 		return false, fmt.Errorf("append to the journal: %w", err)
 	}
+	header[event.MessageID] = []string{key}
 	ack, err := j.bus.Publish(ctx, bus.Message{Subject: subject, Header: header, Data: data})
 	if err != nil {
 		return false, fmt.Errorf("append to the journal: %w", err)

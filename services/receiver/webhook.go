@@ -66,8 +66,8 @@ func (r *receiver) observe(w http.ResponseWriter, req *http.Request, c call) {
 	// that is needed.
 	ctx, cancel := context.WithDeadline(r.work, c.arrived.Add(c.Provider.Budget))
 	defer cancel()
-	ctx, span := r.tracer.Start(telemetry.Extract(ctx, req.Header), "POST "+route,
-		trace.WithSpanKind(trace.SpanKindServer),
+	ctx, span := r.tracer.Start(ctx, "POST "+route,
+		trace.WithSpanKind(trace.SpanKindServer), trace.WithLinks(sendersSpan(req)),
 		trace.WithAttributes(attribute.String("http.request.method", http.MethodPost), attribute.String("http.route", route),
 			attribute.String("verdict.provider", c.Provider.Name)))
 	defer func() {
@@ -89,11 +89,21 @@ func (r *receiver) observe(w http.ResponseWriter, req *http.Request, c call) {
 	r.receive(ctx, w, req, c)
 }
 
+// sendersSpan links to the trace that the request claims to belong to. It is not gone on with:
+// what a stranger says must neither choose ids nor travel through the streams.
+func sendersSpan(req *http.Request) trace.Link {
+	remote := trace.SpanContextFromContext(telemetry.Extract(context.Background(), req.Header))
+	return trace.Link{SpanContext: remote.WithTraceState(trace.TraceState{})}
+}
+
 // receive reads a webhook once, verifies it and hands it on.
 func (r *receiver) receive(ctx context.Context, w http.ResponseWriter, req *http.Request, c call) {
 	c.hangUp = true
 	control := http.NewResponseController(w)
 	if deadline, ok := ctx.Deadline(); ok {
+		if soon := c.arrived.Add(readTimeout); soon.Before(deadline) {
+			deadline = soon
+		}
 		_ = control.SetReadDeadline(deadline)
 	}
 	leave, err := c.admission.enter(ctx)
