@@ -1,14 +1,30 @@
 package api
 
 import (
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"strconv"
+	"strings"
+	"sync"
 )
 
 // answer is the form of every answer that is not a problem.
 type answer struct {
 	Data any `json:"data"`
-	Meta any `json:"meta"`
+	// Summary is about all that a list is a part of, in the answers that have one.
+	Summary any  `json:"summary,omitempty"`
+	Meta    meta `json:"meta"`
+}
+
+// meta says how to read an answer.
+type meta interface {
+	// position is the as_of_sequence, nil where there is none.
+	position() *uint64
+	// cursor is where the next page begins, nil where there is none.
+	cursor() *string
 }
 
 // pageMeta says how to read a page of verifications. Deliveries have no as_of_sequence: theirs are positions in several streams.
@@ -18,26 +34,116 @@ type pageMeta struct {
 	AsOfSequence *uint64 `json:"as_of_sequence,omitempty"`
 }
 
+func (m pageMeta) position() *uint64 { return m.AsOfSequence }
+func (m pageMeta) cursor() *string   { return m.NextCursor }
+
 // asOf says how to read what is not a list: AsOfSequence is the position in the stream of events up to which every event is in the
 // answer; later ones may be.
 type asOf struct {
 	AsOfSequence uint64 `json:"as_of_sequence"`
 }
 
-// respond writes an answer.
-func respond(w http.ResponseWriter, data, meta any) error {
-	body, err := json.Marshal(answer{Data: data, Meta: meta})
+func (m asOf) position() *uint64 { return &m.AsOfSequence }
+func (m asOf) cursor() *string   { return nil }
+
+// asOfHeader repeats the as_of_sequence, where not even the answer need be read.
+const asOfHeader = "Verdict-As-Of-Sequence"
+
+// noStore is the Cache-Control of what must not be kept by anybody.
+const noStore = "no-store"
+
+// respond writes an answer, or that it is still the one that the caller has. An endpoint whose answer must not be kept sets its
+// Cache-Control before.
+func respond(w http.ResponseWriter, r *http.Request, a answer) error {
+	data, err := json.Marshal(a.Data)
 	if err != nil {
 		return err
 	}
+	a.Data = json.RawMessage(data)
 	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	if header.Get("Cache-Control") == "" {
-		header.Set("Cache-Control", "no-cache")
+	if at := a.Meta.position(); at != nil {
+		header.Set(asOfHeader, strconv.FormatUint(*at, 10))
 	}
-	// A caller who has gone needs no answer.
-	_, _ = w.Write(append(body, '\n'))
+	if header.Get("Cache-Control") != noStore {
+		tag, err := etag(data, a.Summary, a.Meta.cursor())
+		if err != nil {
+			return err
+		}
+		header.Set("Cache-Control", "no-cache")
+		header.Set("Etag", tag)
+		if holds(r.Header.Values("If-None-Match"), tag) {
+			header.Add("Vary", "Accept-Encoding")
+			w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
+	}
+	body, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	header.Set("Content-Type", "application/json")
+	send(w, r, append(body, '\n'))
 	return nil
+}
+
+// etag returns the tag of what an answer says. It is a weak one: as_of_sequence is not in it, and moves on although nothing that was
+// asked for has changed.
+func etag(parts ...any) (string, error) {
+	hash := sha256.New()
+	encoder := json.NewEncoder(hash)
+	for _, part := range parts {
+		if err := encoder.Encode(part); err != nil {
+			return "", err
+		}
+	}
+	return `W/"` + hex.EncodeToString(hash.Sum(nil)[:16]) + `"`, nil
+}
+
+// holds reports whether a header If-None-Match has the tag, by the weak comparison of RFC 9110.
+func holds(header []string, tag string) bool {
+	for one := range strings.SplitSeq(strings.Join(header, ","), ",") {
+		one = strings.TrimSpace(one)
+		if one == "*" || strings.TrimPrefix(one, "W/") == strings.TrimPrefix(tag, "W/") {
+			return true
+		}
+	}
+	return false
+}
+
+// minCompressed is the size in bytes from which compressing is worth its while: what fits a packet anyway is sent as it is.
+const minCompressed = 1400
+
+var compressors = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
+
+// send writes the body, compressed where the caller can read that.
+func send(w http.ResponseWriter, r *http.Request, body []byte) {
+	w.Header().Add("Vary", "Accept-Encoding")
+	if len(body) < minCompressed || !acceptsGzip(r.Header.Values("Accept-Encoding")) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		// A caller who has gone needs no answer.
+		_, _ = w.Write(body)
+		return
+	}
+	w.Header().Set("Content-Encoding", "gzip")
+	compressor, _ := compressors.Get().(*gzip.Writer)
+	defer compressors.Put(compressor)
+	compressor.Reset(w)
+	_, _ = compressor.Write(body)
+	_ = compressor.Close()
+}
+
+// acceptsGzip reads a header Accept-Encoding: gzip must be named, and not with the weight 0.
+func acceptsGzip(header []string) bool {
+	for coding := range strings.SplitSeq(strings.Join(header, ","), ",") {
+		name, parameters, _ := strings.Cut(coding, ";")
+		if !strings.EqualFold(strings.TrimSpace(name), "gzip") {
+			continue
+		}
+		weight, given := strings.CutPrefix(strings.ReplaceAll(parameters, " ", ""), "q=")
+		q, err := strconv.ParseFloat(weight, 64)
+		return !given || err == nil && q > 0
+	}
+	return false
 }
 
 // convert returns the elements in their other form; never nil.

@@ -42,6 +42,9 @@ type Config struct {
 	Metrics http.Handler
 	// Logger gets what goes wrong and who read claims; nil means slog.Default.
 	Logger *slog.Logger
+
+	// pace is that of the streams; the zero value means livePace.
+	pace pace
 }
 
 const (
@@ -59,7 +62,7 @@ const (
 	logInterval = 10 * time.Second
 )
 
-// Run answers until ctx ends, finishes what is under way, and returns nil. It returns an error where it cannot listen.
+// Run answers until ctx ends, ends the streams, finishes what else is under way, and returns nil. It returns an error where it cannot listen.
 func Run(ctx context.Context, config Config) error {
 	if config.AdminToken == "" && !config.Dev {
 		return errors.New("run API: without an administrator's token nobody could ask anything")
@@ -75,7 +78,7 @@ func Run(ctx context.Context, config Config) error {
 		}
 	}
 	server := &http.Server{
-		Handler:           newHandler(config),
+		Handler:           newHandler(config, ctx.Done()),
 		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog:       slog.NewLogLogger(telemetry.Every(config.Logger, logInterval).Handler(), slog.LevelWarn),

@@ -69,12 +69,14 @@ func TestAuthority(t *testing.T) {
 func TestEveryPathIsPrivate(t *testing.T) {
 	s := newSeeded(t)
 	s.fill()
-	s.config.Metrics = http.NotFoundHandler()
+	s.config.Metrics = counted
 	for path, private := range map[string]bool{
 		"/v1/verifications":                                  true,
 		"/v1/verifications/idenfy/id_verification/s1":        true,
 		"/v1/verifications/idenfy/id_verification/s1/events": true,
 		"/v1/verifications/idenfy/id_verification/s1/claims": true,
+		"/v1/applicants/idenfy/client-1":                     true,
+		"/v1/stream":                                         true,
 		"/v1/deliveries":                                     true,
 		"/v1/stats":                                          true,
 		"/v1/":                                               true,

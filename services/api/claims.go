@@ -37,18 +37,18 @@ func (a *api) claims(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	answer := person{DataAnonymized: verification.Data.DataAnonymized}
-	if len(row.Sealed) > 0 && !answer.DataAnonymized {
+	found := person{DataAnonymized: verification.Data.DataAnonymized}
+	if len(row.Sealed) > 0 && !found.DataAnonymized {
 		opened, err := claims.Open(a.keys, id, sandbox, row.Key, row.Sealed)
 		if err != nil {
 			return err
 		}
-		answer.Claims = *opened
+		found.Claims = *opened
 	}
-	answer.complete()
+	found.complete()
 	a.logger.InfoContext(r.Context(), "claims read", "route", r.Pattern, "verification", id, "sandbox", sandbox, "caller", caller)
-	w.Header().Set("Cache-Control", "no-store")
-	return respond(w, answer, asOf{through})
+	w.Header().Set("Cache-Control", noStore)
+	return respond(w, r, answer{Data: found, Meta: asOf{through}})
 }
 
 // caller is who asks. There is one token, and so one name.

@@ -14,7 +14,7 @@ type delivery struct {
 	Sequence      uint64     `json:"sequence"`
 	Provider      string     `json:"provider"`
 	Event         *string    `json:"event"`
-	ReceivedAt    time.Time  `json:"received_at"`
+	ReceivedAt    *time.Time `json:"received_at"` // null where only the outcome is known
 	Outcome       *string    `json:"outcome"`
 	OutcomeAt     *time.Time `json:"outcome_at"`
 	Cause         *string    `json:"cause"`
@@ -39,13 +39,13 @@ func (a *api) deliveries(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return respond(w, convert(page.Rows, newDelivery), pageMeta{NextCursor: orNull(page.Next.String())})
+	return respond(w, r, answer{Data: convert(page.Rows, newDelivery), Meta: pageMeta{NextCursor: orNull(page.Next.String())}})
 }
 
 func newDelivery(row store.Delivery) delivery {
 	return delivery{
 		ID: orNull(row.EventID), Stream: row.Stream, Sequence: row.Sequence, Provider: row.Provider, Event: orNull(row.Event),
-		ReceivedAt: row.ReceivedAt.UTC(), Outcome: orNull(row.Outcome), OutcomeAt: orNull(row.OutcomeAt), Cause: orNull(row.Cause),
+		ReceivedAt: orNull(row.ReceivedAt), Outcome: orNull(row.Outcome), OutcomeAt: orNull(row.OutcomeAt), Cause: orNull(row.Cause),
 		Verifications: row.Verifications, Anomalies: row.Anomalies,
 		Traceparent: orNull(row.Traceparent),
 	}

@@ -35,7 +35,7 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) error {
 	if len(rows) == 0 {
 		return errNoVerification
 	}
-	return respond(w, convert(rows, newOccurrence), asOf{through})
+	return respond(w, r, answer{Data: convert(rows, newOccurrence), Meta: asOf{through}})
 }
 
 func newOccurrence(row store.EventRow) occurrence {

@@ -83,19 +83,20 @@ func TestVerificationFilters(t *testing.T) {
 	}
 }
 
+// A delivery of which only the outcome is known stands where that became known.
 func TestDeliveryFilters(t *testing.T) {
 	s := newSeeded(t)
 	s.fill()
 	for query, want := range map[string][]string{
-		"":                                   {"KYC_WEBHOOKS 2", "KYC_WEBHOOKS 7", "KYC_HELD 1", "KYC_REJECTED 1", "KYC_WEBHOOKS 9"},
-		"provider=idenfy":                    {"KYC_WEBHOOKS 2", "KYC_WEBHOOKS 7", "KYC_REJECTED 1"},
+		"":                                   {"KYC_WEBHOOKS 2", "KYC_WEBHOOKS 1", "KYC_WEBHOOKS 7", "KYC_HELD 1", "KYC_REJECTED 1", "KYC_WEBHOOKS 3", "KYC_WEBHOOKS 4", "KYC_WEBHOOKS 9", "KYC_WEBHOOKS 5", "KYC_WEBHOOKS 6"},
+		"provider=idenfy":                    {"KYC_WEBHOOKS 2", "KYC_WEBHOOKS 1", "KYC_WEBHOOKS 7", "KYC_REJECTED 1"},
 		"outcome=pending":                    {"KYC_WEBHOOKS 7"},
-		"outcome=applied":                    {"KYC_WEBHOOKS 2"},
+		"outcome=applied":                    {"KYC_WEBHOOKS 2", "KYC_WEBHOOKS 1", "KYC_WEBHOOKS 3", "KYC_WEBHOOKS 4", "KYC_WEBHOOKS 5", "KYC_WEBHOOKS 6"},
 		"outcome=held":                       {"KYC_HELD 1"},
 		"outcome=repeat":                     nil,
 		"cause=missing_reference":            {"KYC_WEBHOOKS 9"},
 		"outcome=dead&provider=idenfy":       nil,
-		"since=2026-03-01T12:02:00Z":         {"KYC_HELD 1", "KYC_REJECTED 1", "KYC_WEBHOOKS 9"},
+		"since=2026-03-01T12:02:00Z":         {"KYC_HELD 1", "KYC_REJECTED 1", "KYC_WEBHOOKS 3", "KYC_WEBHOOKS 4", "KYC_WEBHOOKS 9", "KYC_WEBHOOKS 5", "KYC_WEBHOOKS 6"},
 		"since=2026-03-01T12:02:00Z&limit=1": {"KYC_HELD 1"},
 	} {
 		var got []string

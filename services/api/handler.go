@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -21,6 +22,10 @@ type api struct {
 	logger *slog.Logger
 	// trouble writes no line about the same trouble twice within logInterval; who read claims is no trouble.
 	trouble *slog.Logger
+	// streams has one element for each caller who follows the events; stopping ends them all.
+	streams  chan struct{}
+	stopping <-chan struct{}
+	pace     pace
 }
 
 // endpoint answers one request, or returns why it cannot; nothing has been written then.
@@ -29,29 +34,19 @@ type endpoint func(w http.ResponseWriter, r *http.Request) error
 // newHandler wires every path:
 //
 //	headers ──▶ mux ──▶ trace and metrics by route ──▶ method ──▶ token ──▶ endpoint ──▶ answer or problem
-func newHandler(config Config) http.Handler {
+//
+// The end of stopping ends the answers that would never end by themselves.
+func newHandler(config Config, stopping <-chan struct{}) http.Handler {
 	a := &api{
 		model: config.Model, keys: config.Keys, logger: config.Logger,
 		auth: newAuthority(config.AdminToken, config.Dev), trouble: telemetry.Every(config.Logger, logInterval),
+		streams: make(chan struct{}, maxStreams), stopping: stopping, pace: cmp.Or(config.pace, livePace),
 	}
 	mux := http.NewServeMux()
-	for pattern, answer := range map[string]endpoint{
-		"/v1/verifications": a.verifications,
-		"/v1/verifications/{provider}/{kind}/{reference}":        a.verification,
-		"/v1/verifications/{provider}/{kind}/{reference}/events": a.events,
-		"/v1/verifications/{provider}/{kind}/{reference}/claims": a.claims,
-		"/v1/deliveries": a.deliveries,
-		"/v1/stats":      a.stats,
-		// A path that does not exist is told only to those who may know what exists.
-		"/v1/": a.unknownPath,
-	} {
-		mux.Handle(pattern, observed(pattern, a.serve(a.private(answer))))
+	for pattern, answer := range a.private() {
+		mux.Handle(pattern, observed(pattern, a.serve(a.admitted(answer))))
 	}
-	for pattern, answer := range map[string]endpoint{
-		"/livez":  a.livez,
-		"/readyz": a.readyz,
-		"/":       a.unknownPath,
-	} {
+	for pattern, answer := range a.open() {
 		mux.Handle(pattern, a.serve(answer))
 	}
 	if config.Metrics != nil {
@@ -60,12 +55,43 @@ func newHandler(config Config) http.Handler {
 	return withHeaders(mux)
 }
 
+// private are the paths that ask for the token.
+func (a *api) private() map[string]endpoint {
+	return map[string]endpoint{
+		"/v1/verifications": timed(a.verifications),
+		"/v1/verifications/{provider}/{kind}/{reference}":        timed(a.verification),
+		"/v1/verifications/{provider}/{kind}/{reference}/events": timed(a.events),
+		"/v1/verifications/{provider}/{kind}/{reference}/claims": timed(a.claims),
+		"/v1/applicants/{provider}/{applicant}":                  timed(a.applicant),
+		"/v1/stream":                                             a.stream,
+		"/v1/deliveries":                                         timed(a.deliveries),
+		"/v1/stats":                                              timed(a.stats),
+		// A path that does not exist is told only to those who may know what exists.
+		"/v1/": a.unknownPath,
+	}
+}
+
+// open are the paths that do not.
+func (a *api) open() map[string]endpoint {
+	return map[string]endpoint{
+		"/livez":  a.livez,
+		"/readyz": timed(a.readyz),
+		"/":       a.unknownPath,
+	}
+}
+
+// timed bounds the work on an answer.
+func timed(answer endpoint) endpoint {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
+		defer cancel()
+		return answer(w, r.WithContext(ctx))
+	}
+}
+
 // serve turns an endpoint into a handler for reading requests.
 func (a *api) serve(answer endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
-		defer cancel()
-		r = r.WithContext(ctx)
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			a.refuse(w, r, errMethod)
 			return
@@ -76,8 +102,8 @@ func (a *api) serve(answer endpoint) http.Handler {
 	})
 }
 
-// private asks for the token first.
-func (a *api) private(answer endpoint) endpoint {
+// admitted asks for the token first.
+func (a *api) admitted(answer endpoint) endpoint {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if !a.auth.admits(r) {
 			return errUnauthorized

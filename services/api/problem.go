@@ -45,6 +45,10 @@ var (
 		"There is nothing under this path.")
 	errNoVerification = newProblem(http.StatusNotFound, "not_found", "Not found",
 		"There is no such verification. One that the provider sent as a test is found with sandbox=true.")
+	errNoApplicant = newProblem(http.StatusNotFound, "not_found", "Not found",
+		"This provider has told of no such person. What it sent as a test is found with sandbox=true.")
+	errTooManyStreams = newProblem(http.StatusServiceUnavailable, "too_many_streams", "Too many streams",
+		"As many follow the events as this process serves. Try again later.").with("Retry-After", "5")
 	errUnavailable = newProblem(http.StatusServiceUnavailable, "unavailable", "Unavailable",
 		"The read model cannot be reached now. Ask again later.").with("Retry-After", "1")
 	errNoKeys = newProblem(http.StatusServiceUnavailable, "claims_unavailable", "Claims unavailable",

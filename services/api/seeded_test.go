@@ -163,8 +163,11 @@ func (s *seeded) ask(method, target string) *httptest.ResponseRecorder {
 	return s.send(r)
 }
 
+// send returns the answer to a request, which must be as documented.
 func (s *seeded) send(r *http.Request) *httptest.ResponseRecorder {
+	s.t.Helper()
 	w := httptest.NewRecorder()
-	newHandler(s.config).ServeHTTP(w, r)
+	newHandler(s.config, nil).ServeHTTP(w, r)
+	theContractOf(s.t).conforms(s.t, r, w)
 	return w
 }

@@ -68,7 +68,7 @@ func (a *api) stats(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return respond(w, newStats(found, time.Now()), asOf{through})
+	return respond(w, r, answer{Data: newStats(found, time.Now()), Meta: asOf{through}})
 }
 
 func newStats(found store.Stats, now time.Time) stats {

@@ -36,7 +36,7 @@ func (a *api) verification(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return respond(w, newCurrent(row), asOf{through})
+	return respond(w, r, answer{Data: newCurrent(row), Meta: asOf{through}})
 }
 
 // named returns which verification the path names, and whether that of the provider's tests is meant. The path holds the reference as

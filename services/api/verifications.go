@@ -27,5 +27,8 @@ func (a *api) verifications(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return respond(w, convert(page.Rows, newCurrent), pageMeta{NextCursor: orNull(sequenceCursor(page.Next)), AsOfSequence: &page.AsOf})
+	return respond(w, r, answer{
+		Data: convert(page.Rows, newCurrent),
+		Meta: pageMeta{NextCursor: orNull(sequenceCursor(page.Next)), AsOfSequence: &page.AsOf},
+	})
 }

@@ -1,0 +1,327 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	gotoken "go/token"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// counted stands where the library that counts answers.
+var counted = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	_, _ = io.WriteString(w, "up 1\n")
+})
+
+func statusKey(status int) string { return strconv.Itoa(status) }
+
+// targets are a request for each documented path that is answered with 200 where seeded.fill was, and one that is answered with 404 where
+// there may be nothing.
+var targets = map[string]struct{ found, missing string }{
+	"/v1/verifications": {found: "/v1/verifications"},
+	"/v1/verifications/{provider}/{kind}/{reference}": {
+		"/v1/verifications/idenfy/id_verification/s1", "/v1/verifications/idenfy/id_verification/nobody",
+	},
+	"/v1/verifications/{provider}/{kind}/{reference}/events": {
+		"/v1/verifications/idenfy/id_verification/s1/events", "/v1/verifications/idenfy/id_verification/nobody/events",
+	},
+	"/v1/verifications/{provider}/{kind}/{reference}/claims": {
+		"/v1/verifications/idenfy/id_verification/s1/claims", "/v1/verifications/idenfy/id_verification/nobody/claims",
+	},
+	"/v1/applicants/{provider}/{applicant}": {"/v1/applicants/idenfy/client-1", "/v1/applicants/idenfy/nobody"},
+	"/v1/stream":                            {found: "/v1/stream"},
+	"/v1/deliveries":                        {found: "/v1/deliveries"},
+	"/v1/stats":                             {found: "/v1/stats"},
+	"/livez":                                {found: "/livez"},
+	"/readyz":                               {found: "/readyz"},
+	"/metrics":                              {found: "/metrics"},
+}
+
+// Every path that is served is documented, and every documented one is served.
+func TestEveryPathIsDocumented(t *testing.T) {
+	a := &api{}
+	served := slices.Concat(sortedKeys(a.private()), sortedKeys(a.open()), []string{"/metrics"})
+	served = slices.DeleteFunc(served, func(pattern string) bool { return pattern == "/" || pattern == "/v1/" }) // of what is not served
+	slices.Sort(served)
+	if diff := cmp.Diff(served, sortedKeys(theContractOf(t).paths())); diff != "" {
+		t.Errorf("paths (-served +documented):\n%s", diff)
+	}
+	if diff := cmp.Diff(served, sortedKeys(targets)); diff != "" {
+		t.Errorf("paths (-served +tested):\n%s", diff)
+	}
+}
+
+// Every documented answer of every path is given, and no other.
+func TestEveryAnswerIsDocumented(t *testing.T) {
+	s := newSeeded(t)
+	s.fill()
+	s.config.Metrics = counted
+	c := theContractOf(t)
+	given := map[string]bool{}
+	ask := func(method, target string, header ...string) *httptest.ResponseRecorder {
+		t.Helper()
+		r := httptest.NewRequestWithContext(t.Context(), method, target, nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		for i := 0; i < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		w := s.send(r)
+		route, status := c.conforms(t, r, w)
+		given[route+" "+status] = true
+		return w
+	}
+	for route, target := range targets {
+		private := strings.HasPrefix(route, "/v1/")
+		method := http.MethodGet
+		if route == "/v1/stream" {
+			method = http.MethodHead // It would not end.
+		}
+		if tag := ask(method, target.found).Header().Get("Etag"); tag != "" {
+			ask(method, target.found, "If-None-Match", tag)
+		}
+		if target.missing != "" {
+			ask(method, target.missing)
+		}
+		if private {
+			ask(method, target.found+"?misspelt=1")
+			ask(method, target.found, "Authorization", "Bearer nothing")
+		}
+		ask(http.MethodPost, target.found)
+	}
+	s.config.Metrics = nil
+	ask(http.MethodGet, "/metrics")
+	if err := s.model.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range targets {
+		ask(http.MethodGet, target.found)
+	}
+	documented := map[string]bool{}
+	for route := range c.paths() {
+		for status := range member(c.operation(route), "responses") {
+			documented[route+" "+status] = true
+		}
+	}
+	if diff := cmp.Diff(documented, given); diff != "" {
+		t.Errorf("answers (-documented +given):\n%s", diff)
+	}
+}
+
+// The parameters that a path takes are the documented ones, with the values that are documented.
+func TestEveryParameterIsDocumented(t *testing.T) {
+	s := newSeeded(t)
+	s.fill()
+	c := theContractOf(t)
+	for route, target := range targets {
+		if !strings.HasPrefix(route, "/v1/") {
+			continue
+		}
+		parameters := c.parameters(route, "query")
+		if diff := cmp.Diff(sortedKeys(parameters), s.taken(target.found)); diff != "" {
+			t.Errorf("%s: parameters (-documented +taken):\n%s", route, diff)
+		}
+		for name, parameter := range parameters {
+			_, schema := c.resolved(openAPI, parameter["schema"])
+			good, bad := samples(t, route+" "+name, schema)
+			for _, value := range good {
+				if w := s.ask(http.MethodHead, target.found+"?"+name+"="+value); w.Code != http.StatusOK && w.Code != http.StatusNotFound {
+					t.Errorf("%s: %s=%s is documented, and refused", route, name, value)
+				}
+			}
+			for _, value := range bad {
+				if w := s.ask(http.MethodHead, target.found+"?"+name+"="+value); w.Code != http.StatusBadRequest {
+					t.Errorf("%s: %s=%s is not documented, and taken", route, name, value)
+				}
+			}
+		}
+		_, fresh := member(c.operation(route), "responses")["304"]
+		var headers []string
+		if fresh {
+			headers = append(headers, "If-None-Match")
+		}
+		if route == "/v1/stream" {
+			headers = append(headers, "Last-Event-ID")
+		}
+		if diff := cmp.Diff(headers, sortedKeys(c.parameters(route, "header"))); diff != "" {
+			t.Errorf("%s: headers (-taken +documented):\n%s", route, diff)
+		}
+		var inPath []string
+		for part := range strings.SplitSeq(route, "/") {
+			if strings.HasPrefix(part, "{") {
+				inPath = append(inPath, strings.Trim(part, "{}"))
+			}
+		}
+		slices.Sort(inPath)
+		if diff := cmp.Diff(inPath, sortedKeys(c.parameters(route, "path"))); diff != "" {
+			t.Errorf("%s: parts of the path (-taken +documented):\n%s", route, diff)
+		}
+	}
+}
+
+// taken asks a path which parameters it takes, which it says where one is misspelt.
+func (s *seeded) taken(target string) []string {
+	s.t.Helper()
+	var p problem
+	if err := json.Unmarshal(s.ask(http.MethodGet, target+"?misspelt=1").Body.Bytes(), &p); err != nil {
+		s.t.Fatal(err)
+	}
+	_, names, _ := strings.Cut(strings.TrimSuffix(p.Detail, "."), "Allowed are ")
+	if names == "none" {
+		return nil
+	}
+	taken := strings.Split(names, ", ")
+	slices.Sort(taken)
+	return taken
+}
+
+// samples returns values that a schema allows, and such that it does not.
+func samples(t *testing.T, name string, schema map[string]any) (good, bad []string) {
+	t.Helper()
+	values, _ := schema["enum"].([]any)
+	for _, value := range values {
+		good = append(good, fmt.Sprint(value))
+	}
+	switch {
+	case len(good) > 0:
+		return good, []string{"nothing", strings.ToUpper(good[0])}
+	case schema["type"] == "boolean":
+		return []string{"true", "false"}, []string{"1", "True", "yes"}
+	case schema["format"] == "date-time":
+		return []string{"2026-03-01T12:00:00Z"}, []string{"2026-03-01", "1772366400"}
+	case schema["type"] == "integer":
+		least, err := schema["minimum"].(json.Number).Int64()
+		if err != nil {
+			t.Fatal(err)
+		}
+		good, bad = []string{fmt.Sprint(least)}, []string{fmt.Sprint(least - 1), "one"}
+		if most, ok := schema["maximum"].(json.Number); ok {
+			n, err := most.Int64()
+			if err != nil {
+				t.Fatal(err)
+			}
+			good, bad = append(good, fmt.Sprint(n)), append(bad, fmt.Sprint(n+1))
+		}
+		return good, bad
+	case schema["pattern"] != nil:
+		return []string{"a_1"}, []string{"A", "a-b", "%C3%A4"}
+	case strings.HasSuffix(name, " cursor"):
+		return nil, []string{"", "!"}
+	case schema["type"] == "string":
+		most, err := schema["maxLength"].(json.Number).Int64()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []string{"x", strings.Repeat("x", int(most))}, []string{"", strings.Repeat("x", int(most)+1)}
+	default:
+		t.Errorf("%s: nothing is known of its values", name)
+		return nil, nil
+	}
+}
+
+// The properties of the answers are the documented ones, both ways.
+func TestEveryPropertyIsDocumented(t *testing.T) {
+	s := newSeeded(t)
+	s.fill()
+	c := theContractOf(t)
+	documented, found := map[string]bool{}, map[string]bool{}
+	note := func(at, schema string, body []byte) {
+		var value any
+		if err := json.Unmarshal(body, &value); err != nil {
+			t.Fatal(err)
+		}
+		c.properties(openAPI, map[string]any{"$ref": schema}, at, documented)
+		present(value, at, found)
+	}
+	for route, target := range targets {
+		responses := member(c.operation(route), "responses")
+		_, response := c.resolved(openAPI, responses["200"])
+		schema, _ := member(member(member(response, "content"), "application/json"), "schema")["$ref"].(string)
+		if schema != "" {
+			note(route, schema, s.ask(http.MethodGet, target.found).Body.Bytes())
+		}
+	}
+	s.progress(6)
+	frame, _ := s.follow(s.serve(), "?after=0", "").next()
+	for follower := s.follow(s.serve(), "?after=0", ""); frame.Data == ""; {
+		frame, _ = follower.next()
+	}
+	note("stream", "#/components/schemas/StreamEvent", []byte(frame.Data))
+	note("problem", "#/components/schemas/Problem", s.ask(http.MethodGet, "/v1/nothing").Body.Bytes())
+
+	for at := range found {
+		if _, ok := documented[at]; !ok {
+			t.Errorf("%s is not documented", at)
+		}
+	}
+	for at, own := range documented {
+		if own && !found[at] {
+			t.Errorf("%s is documented, and in no answer", at)
+		}
+	}
+}
+
+// The lists that the documentation repeats are the program's.
+func TestDocumentedLists(t *testing.T) {
+	c := theContractOf(t)
+	_, documented := c.resolved(openAPI, map[string]any{"$ref": "#/components/schemas/Problem/properties/cause"})
+	var got []string
+	for _, value := range documented["enum"].([]any) {
+		got = append(got, fmt.Sprint(value))
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(causes(t), got); diff != "" {
+		t.Errorf("causes (-program +documented):\n%s", diff)
+	}
+	limit := member(member(member(member(c.files[openAPI], "components"), "parameters"), "Limit"), "schema")
+	if got := fmt.Sprint(limit["default"]); got != strconv.Itoa(defaultLimit) {
+		t.Errorf("a page has %d rows, documented %s", defaultLimit, got)
+	}
+}
+
+// causes returns every cause that the source makes a problem with.
+func causes(t *testing.T) []string {
+	t.Helper()
+	names, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for _, name := range names {
+		file, err := parser.ParseFile(gotoken.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			if function, ok := call.Fun.(*ast.Ident); !ok || function.Name != "newProblem" {
+				return true
+			}
+			literal, ok := call.Args[1].(*ast.BasicLit)
+			if !ok {
+				t.Errorf("%s makes a problem whose cause is not written out", name)
+				return true
+			}
+			cause, err := strconv.Unquote(literal.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found[cause] = true
+			return true
+		})
+	}
+	return sortedKeys(found)
+}

@@ -1,0 +1,394 @@
+package api
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/verdict-stream/verdict/pkg/store"
+	"github.com/verdict-stream/verdict/pkg/verification"
+)
+
+// quick is a pace for tests: they wait for what is sent, and for nothing else.
+var quick = pace{poll: time.Millisecond, heartbeat: 5 * time.Millisecond, patience: 10 * time.Second}
+
+// followed is a caller who follows the events over a connection.
+type followed struct {
+	t      *testing.T
+	status int
+	header http.Header
+	lines  *bufio.Scanner
+	body   io.Closer
+}
+
+// frame is one server-sent event, as a browser sees it.
+type frame struct {
+	ID, Event, Data string
+	Comment         bool
+}
+
+// serve starts a server over the read model, of which streams are as quick as they can be unless another pace is set.
+func (s *seeded) serve() *httptest.Server {
+	s.t.Helper()
+	s.config.pace = cmp.Or(s.config.pace, quick)
+	server := httptest.NewServer(newHandler(s.config, nil))
+	s.t.Cleanup(server.Close)
+	return server
+}
+
+// follow asks for a stream. The connection ends with the test.
+func (s *seeded) follow(server *httptest.Server, query, lastEventID string) *followed {
+	s.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/v1/stream"+query, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Accept-Encoding", "gzip")
+	if lastEventID != "" {
+		r.Header.Set("Last-Event-ID", lastEventID)
+	}
+	answer, err := server.Client().Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		cancel()
+		_ = answer.Body.Close()
+	})
+	return &followed{s.t, answer.StatusCode, answer.Header, bufio.NewScanner(answer.Body), answer.Body}
+}
+
+// next returns the next frame; false where the answer has ended.
+func (f *followed) next() (frame, bool) {
+	f.t.Helper()
+	var one frame
+	for any := false; f.lines.Scan(); any = true {
+		line := f.lines.Text()
+		if line == "" {
+			return one, any
+		}
+		name, value, _ := strings.Cut(line, ": ")
+		switch name {
+		case "id":
+			one.ID = value
+		case "event":
+			one.Event = value
+		case "data":
+			one.Data = value
+		case "":
+			one.Comment = true
+		case "retry":
+		default:
+			f.t.Errorf("line %q", line)
+		}
+	}
+	return one, false
+}
+
+// upTo returns the events that come before the sign of life at a position: each as its position, what it was published under and the
+// reference of its verification.
+func (f *followed) upTo(position uint64) []string {
+	f.t.Helper()
+	var all []string
+	for {
+		one, ok := f.next()
+		if !ok {
+			f.t.Fatalf("the answer ended after %q", all)
+		}
+		if one.Comment && one.ID == strconv.FormatUint(position, 10) {
+			return all
+		}
+		if one.Event == "" {
+			continue
+		}
+		var data struct {
+			Reference string
+			Sequence  uint64
+		}
+		if err := json.Unmarshal([]byte(one.Data), &data); err != nil {
+			f.t.Fatal(err)
+		}
+		if strconv.FormatUint(data.Sequence, 10) != one.ID {
+			f.t.Errorf("the frame %s holds the event %d", one.ID, data.Sequence)
+		}
+		all = append(all, one.ID+" "+one.Event+" "+data.Reference)
+	}
+}
+
+// progress says how far the tables are.
+func (s *seeded) progress(sequence uint64) {
+	s.t.Helper()
+	err := s.model.PutProgress(s.t.Context(), store.Progress{Stream: "KYC_VERIFICATIONS", Sequence: sequence, At: start})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func TestStreamFilters(t *testing.T) {
+	s := newSeeded(t)
+	s.fill()
+	v := about("acme", "check", "end", 1, verification.Pending)
+	v.Applicant, v.ExternalReference = new("person"), new("order/8")
+	s.put(false, "noted", v)
+	s.progress(7)
+	server := s.serve()
+	const (
+		review   = "1 awaiting_review s1"
+		approved = "2 approved s1"
+		form     = "3 processing applicant%3Aabc"
+		film     = "4 processing f1"
+		rejected = "6 rejected d2"
+		end      = "7 noted end"
+	)
+	for _, test := range []struct {
+		query, lastEventID string
+		want               []string
+	}{
+		{"?after=0", "", []string{review, approved, form, film, rejected, end}},
+		{"?after=3", "", []string{film, rejected, end}},
+		{"?after=5", "", []string{rejected, end}},
+		{"?after=7", "", nil},
+		{"?after=0", "4", []string{rejected, end}},
+		{"", "2", []string{form, film, rejected, end}},
+		{"", "0", []string{review, approved, form, film, rejected, end}},
+		{"", "", nil},
+		{"?after=0&provider=idenfy", "", []string{review, approved}},
+		{"?after=0&provider=nobody", "", nil},
+		{"?after=0&kind=liveness", "", []string{film}},
+		{"?after=0&scope=step", "", []string{film}},
+		{"?after=0&status=processing", "", []string{form, film}},
+		{"?after=0&status=pending", "", []string{end}},
+		{"?after=0&event=noted", "", []string{end}},
+		{"?after=0&event=pending", "", nil},
+		{"?after=0&applicant=client-1", "", []string{approved}},
+		{"?after=0&external_reference=order%2F8", "", []string{end}},
+		{"?after=0&final=true", "", []string{approved, rejected}},
+		{"?after=0&final=false&overdue=false", "", []string{review, film, end}},
+		{"?after=0&overdue=true", "", []string{form}},
+		{"?after=0&sandbox=false&provider=yousign", "", []string{rejected}},
+	} {
+		follower := s.follow(server, test.query, test.lastEventID)
+		if diff := gocmp.Diff(test.want, follower.upTo(7)); diff != "" {
+			t.Errorf("%s after %q (-want +got):\n%s", test.query, test.lastEventID, diff)
+		}
+	}
+	// The other stream has a progress of its own.
+	if diff := gocmp.Diff([]string{"5 approved d1"}, s.follow(server, "?after=0&sandbox=true", "").upTo(5)); diff != "" {
+		t.Errorf("of the sandbox (-want +got):\n%s", diff)
+	}
+}
+
+func TestStreamForm(t *testing.T) {
+	s := newSeeded(t)
+	s.fill()
+	server := s.serve()
+	follower := s.follow(server, "?after=1&limit=1", "")
+	if follower.status != http.StatusBadRequest {
+		t.Errorf("a limit: status %d", follower.status)
+	}
+	follower = s.follow(server, "?after=1", "")
+	for name, want := range map[string]string{
+		"Content-Type": "text/event-stream", "Cache-Control": "no-store", "Content-Encoding": "", "X-Accel-Buffering": "no", "Etag": "",
+	} {
+		if got := follower.header.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	var text strings.Builder
+	for !strings.Contains(text.String(), "data: ") && follower.lines.Scan() {
+		text.WriteString(follower.lines.Text() + "\n")
+	}
+	head, data, _ := strings.Cut(text.String(), "data: ")
+	if want := "retry: 2000\nid: 1\n\n"; !strings.HasPrefix(head, want) || !strings.HasSuffix(head, "id: 2\nevent: approved\n") {
+		t.Errorf("it begins with %q", head)
+	}
+	golden(t, "stream_event", []byte(data))
+	if head := s.ask(http.MethodHead, "/v1/stream"); head.Code != http.StatusOK || head.Header().Get("Content-Type") != "text/event-stream" {
+		t.Errorf("HEAD: status %d, %v", head.Code, head.Header())
+	}
+}
+
+// An event is sent once all before it are in the tables, and not sooner.
+func TestStreamGoesNoFurtherThanTheTables(t *testing.T) {
+	s := newSeeded(t)
+	s.fill()
+	follower := s.follow(s.serve(), "", "")
+	if got := follower.upTo(6); got != nil {
+		t.Errorf("what was there before came: %q", got)
+	}
+	s.sequence = 7
+	s.put(false, "pending", about("acme", "check", "later", 1, verification.Pending)) // at 8, before what comes at 7
+	for range 3 {
+		if got := follower.upTo(6); got != nil {
+			t.Errorf("sent with a gap before it: %q", got)
+		}
+	}
+	s.sequence = 6
+	s.put(false, "pending", about("acme", "check", "sooner", 1, verification.Pending))
+	s.progress(8)
+	if diff := gocmp.Diff([]string{"7 pending sooner", "8 pending later"}, follower.upTo(8)); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+// Whoever connects again with what he read last sees every event once, in order, while events are written as they come: some before those
+// that precede them.
+func TestStreamResumes(t *testing.T) {
+	s := newSeeded(t)
+	server := s.serve()
+	const count = 240
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		for block := uint64(0); block < count; block += 4 {
+			for _, ahead := range []uint64{3, 1, 4, 2} {
+				s.sequence = block + ahead - 1
+				s.put(false, "pending", about("acme", "check", fmt.Sprint(block+ahead), 1, verification.Pending))
+			}
+			s.progress(block + 4)
+		}
+	}()
+	var got []uint64
+	for last, round := "0", 1; len(got) < count; round++ {
+		follower := s.follow(server, "", last)
+		for read := 0; read < round*7 && len(got) < count; {
+			one, ok := follower.next()
+			if !ok {
+				t.Fatal("the answer ended")
+			}
+			last = one.ID
+			if one.Event != "" {
+				at, err := strconv.ParseUint(one.ID, 10, 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, at)
+				read++
+			}
+		}
+		_ = follower.body.Close()
+	}
+	<-written
+	for i, at := range got {
+		if at != uint64(i+1) {
+			t.Fatalf("event %d came at place %d: %v", at, i+1, got)
+		}
+	}
+}
+
+// A caller who takes nothing is cut off, and holds no more than what fits the buffers between.
+func TestStreamCutsOffWhoDoesNotRead(t *testing.T) {
+	s := newSeeded(t)
+	v := about("acme", "check", "large", 1, verification.Rejected)
+	for range 5000 {
+		v.Reasons = append(v.Reasons, verification.Reason{Code: strings.Repeat("X", 64), Category: verification.CategoryOther, Source: "check"})
+	}
+	for range 25 {
+		v.Version++
+		s.put(false, "rejected", v)
+	}
+	s.progress(25)
+	s.config.pace = pace{poll: time.Millisecond, heartbeat: time.Hour, patience: 10 * time.Millisecond}
+	ended := make(chan struct{})
+	handler := newHandler(s.config, nil)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(ended)
+		handler.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	s.follow(server, "?after=0", "")
+	<-ended
+}
+
+func TestStreamsAreCounted(t *testing.T) {
+	s := newSeeded(t)
+	s.config.pace = livePace // So many need not be quick.
+	server := s.serve()
+	var all []*followed
+	for range maxStreams {
+		all = append(all, s.follow(server, "", ""))
+	}
+	refused := s.follow(server, "", "")
+	if refused.status != http.StatusServiceUnavailable || refused.header.Get("Retry-After") == "" {
+		t.Errorf("one too many: status %d", refused.status)
+	}
+	refused.lines.Scan()
+	golden(t, "problems/too_many_streams", refused.lines.Bytes())
+	_ = all[0].body.Close()
+	await(t, "the end of one who left", func() bool { return s.follow(server, "", "").status == http.StatusOK })
+}
+
+func TestStreamOutlivesTheDatabase(t *testing.T) {
+	s := newSeeded(t)
+	s.fill()
+	server := s.serve()
+	follower := s.follow(server, "", "")
+	follower.upTo(6)
+	if err := s.model.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if got := follower.upTo(6); got != nil {
+			t.Errorf("events without a database: %q", got)
+		}
+	}
+	if status := s.follow(server, "", "").status; status != http.StatusServiceUnavailable {
+		t.Errorf("a new one without a database: status %d", status)
+	}
+	_ = follower.body.Close()
+	server.Close()
+	if !strings.Contains(s.log.String(), "stream waits") {
+		t.Errorf("nobody is told: %s", &s.log)
+	}
+}
+
+func TestStreamEndsWithTheService(t *testing.T) {
+	s := newSeeded(t)
+	s.fill()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.config.Listener, s.config.pace = listener, quick
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- Run(ctx, s.config) }()
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+listener.Addr().String()+"/v1/stream?after=0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	answer, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	follower := &followed{t: t, lines: bufio.NewScanner(answer.Body)}
+	follower.upTo(6)
+	cancel()
+	for ok := true; ok; {
+		_, ok = follower.next()
+	}
+	if err := follower.lines.Err(); err != nil {
+		t.Errorf("the answer was cut off: %v", err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
