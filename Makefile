@@ -1,19 +1,21 @@
 # The whole life of the code: `make run` to try it, `make test` while working,
-# `make check` before it goes anywhere. Only Go is needed for the first two.
+# `make check` before it goes anywhere. Only Go is needed for the first two; the
+# last needs Node.js too, for the linters of the contract.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 MODULES := schemas pkg services
 LINTER  := tools/bin/golangci-lint
+CONTRACT_LINTERS := tools/node_modules/.package-lock.json
 
-# With these tags the tests start a PostgreSQL of their own, and kill processes
-# at named points.
-CHECK_TAGS := postgres failpoint
+# With these tags the tests start a PostgreSQL of their own, kill processes at
+# named points, and add a fifth provider to a copy of the repository.
+CHECK_TAGS := postgres failpoint fifth
 
-.PHONY: run test check bench generate lint build vet tidy-check generated-check race
+.PHONY: run test check bench generate lint lint-contract build vet tidy-check generated-check race
 
 build: ## Build bin/verdict.
 	go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/ work
@@ -24,7 +26,7 @@ run: build ## Run everything in one process, in development mode.
 test: ## Run the tests that need nothing but Go.
 	go test work
 
-check: lint vet tidy-check generated-check race ## Run every check there is.
+check: lint lint-contract vet tidy-check generated-check race ## Run every check there is.
 
 bench: ## Run all benchmarks.
 	go test -run '^$$' -bench . -benchmem work
@@ -34,6 +36,11 @@ generate: ## Write every generated file again.
 
 lint: $(LINTER)
 	$(LINTER) run $(MODULES:%=./%/...)
+
+# Nothing is reported to anybody, and no newer version is looked for.
+lint-contract: $(CONTRACT_LINTERS) ## Check the descriptions of the API and of the streams.
+	cd tools && REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true node_modules/.bin/redocly lint ../schemas/openapi.yaml
+	cd tools && node asyncapi.mjs ../schemas/asyncapi.yaml
 
 vet:
 	go vet -tags '$(CHECK_TAGS)' work
@@ -50,3 +57,7 @@ race:
 
 $(LINTER): tools/go.mod tools/go.sum
 	cd tools && GOWORK=off go build -o bin/ tool
+
+# No package runs a script of its own when it is installed.
+$(CONTRACT_LINTERS): tools/package.json tools/package-lock.json
+	cd tools && npm ci --ignore-scripts --no-audit --no-fund

@@ -1,0 +1,3 @@
+package event
+
+//go:generate go run ../internal/gen/events ../../docs/events.md

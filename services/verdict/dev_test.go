@@ -1,0 +1,112 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestPrepareDevMakesFilesOnce(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	first, err := PrepareDev(data, []string{"acme"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := PrepareDev(data, []string{"acme", "globex"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !first.MasterKey.Equal(second.MasterKey) || !first.AdminToken.Equal(second.AdminToken) || !first.Secrets["acme"].Equal(second.Secrets["acme"]) {
+		t.Error("secrets were made again")
+	}
+	if len(first.MasterKey.Reveal()) != masterKeySize {
+		t.Errorf("the master key has %d bytes", len(first.MasterKey.Reveal()))
+	}
+	if second.Secrets["globex"].Equal(second.Secrets["acme"]) || !second.Secrets["globex"].IsSet() {
+		t.Error("providers share a secret")
+	}
+	if found, err := DevSecret(data, "globex"); err != nil || !found.Equal(second.Secrets["globex"]) {
+		t.Errorf("DevSecret does not find what was made: %v", err)
+	}
+	if _, err := DevSecret(data, "initech"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("DevSecret of a provider without one: %v", err)
+	}
+
+	modes := map[string]fs.FileMode{}
+	err = filepath.WalkDir(filepath.Join(data, "dev"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		modes[entry.Name()] = info.Mode().Perm()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]fs.FileMode{"dev": 0o700, "master-key": 0o600, "admin-token": 0o600, "secret-acme": 0o600, "secret-globex": 0o600}
+	if diff := cmp.Diff(want, modes); diff != "" {
+		t.Errorf("files and modes (-want +got):\n%s", diff)
+	}
+}
+
+func TestPrepareDevTogether(t *testing.T) {
+	data := t.TempDir()
+	made := make([]*DevSecrets, 8)
+	var all sync.WaitGroup
+	for i := range made {
+		all.Go(func() {
+			var err error
+			if made[i], err = PrepareDev(data, []string{"acme"}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	for _, other := range made {
+		if diff := cmp.Diff(made[0], other); diff != "" {
+			t.Error("two that started together have different secrets")
+		}
+	}
+}
+
+func TestPrepareDevReportsBrokenFiles(t *testing.T) {
+	for name, content := range map[string]string{devMasterKey: "not a key", devAdminToken: "\n"} {
+		data := t.TempDir()
+		if _, err := PrepareDev(data, nil); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(data, "dev", name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := PrepareDev(data, nil)
+		if err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: error %v does not name the file", name, err)
+		}
+	}
+}
+
+func TestUseDevFillsInWhatIsMissing(t *testing.T) {
+	c := load(testProviders, sources{env: environment(map[string]string{
+		"VERDICT_DATA_DIR": t.TempDir(), "VERDICT_SECRET_ACME": "own", "VERDICT_ADMIN_TOKEN": "token",
+	})})
+	if err := c.UseDev(); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Provider("acme").Secrets[0].Reveal(); got != "own" {
+		t.Error("a secret that is set was replaced")
+	}
+	if c.AdminToken.Reveal() != "token" || !c.MasterKey.IsSet() || !c.Provider("globex").Served() {
+		t.Error("not exactly the missing ones were filled in")
+	}
+	if err := c.Validate(RoleAll); err != nil {
+		t.Error(err)
+	}
+}
