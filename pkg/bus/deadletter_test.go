@@ -38,7 +38,7 @@ func TestDeadLetters(t *testing.T) {
 		"cause out of form":  {func(int) error { return Permanent("Not a Cause", errors.New("end")) }, CauseUnknown, "unknown: end", 1},
 		"always fails":       {func(int) error { return errors.New("no") }, CauseAttemptsExhausted, "no", maxAttempts},
 		"always panics":      {func(int) error { panic("the secret body") }, CauseAttemptsExhausted, "handler panicked at ", maxAttempts},
-		"nil pointer":        {func(int) error { var m map[string]int; m["x"] = 1; return nil }, CauseAttemptsExhausted, "assignment to entry in nil map", maxAttempts},
+		"out of range":       {func(n int) error { return fmt.Errorf("%d", []int{}[n]) }, CauseAttemptsExhausted, "index out of range", maxAttempts},
 		"permanent in the end": {func(attempt int) error {
 			if attempt < 3 {
 				return errors.New("no")

@@ -244,7 +244,7 @@ func TestErrorsTellWhatToDo(t *testing.T) {
 	} {
 		err := classify(fmt.Errorf("wrapped: %w", &jetstream.APIError{Code: tt.status, ErrorCode: tt.code}))
 		for _, sentinel := range []error{ErrConflict, ErrDuplicate, ErrRejected, ErrNotFound, ErrUnavailable} {
-			if errors.Is(err, sentinel) != (sentinel == tt.want) {
+			if errors.Is(err, sentinel) != errors.Is(sentinel, tt.want) {
 				t.Errorf("code %d is %v, want %v alone", tt.code, err, tt.want)
 			}
 		}

@@ -50,23 +50,39 @@ func definitions(s StreamSettings) []jetstream.StreamConfig {
 		unsynced = jetstream.AsyncPersistMode
 	}
 	return []jetstream.StreamConfig{
-		{Name: Webhooks, Description: "Every accepted delivery, sealed. Internal.",
-			Subjects: []string{"kyc.webhook.*.*"}, MaxAge: raw, Discard: jetstream.DiscardNew, AllowAtomicPublish: true},
-		{Name: Verifications, Description: "Normalised events, for good.",
-			Subjects: []string{"kyc.v1.*.*.*"}, Discard: jetstream.DiscardNew, AllowAtomicPublish: true, AllowDirect: true, DenyDelete: true},
-		{Name: Sandbox, Description: "Normalised events of deliveries marked sandbox.",
-			Subjects: []string{"kyc.sandbox.v1.*.*.*"}, MaxAge: sandboxAge, Discard: jetstream.DiscardNew, AllowAtomicPublish: true},
-		{Name: Dead, Description: "References to messages that could not be processed.",
-			Subjects: []string{"kyc.dead.*"}, MaxAge: raw, Discard: jetstream.DiscardNew},
-		{Name: Held, Description: "Unsigned deliveries, sealed, waiting for a decision.",
-			Subjects: []string{"kyc.held.*"}, MaxAge: s.Retention, MaxBytes: heldBytes, Discard: jetstream.DiscardNew},
-		{Name: Rejected, Description: "Metadata of refused deliveries.",
+		{
+			Name: Webhooks, Description: "Every accepted delivery, sealed. Internal.",
+			Subjects: []string{"kyc.webhook.*.*"}, MaxAge: raw, Discard: jetstream.DiscardNew, AllowAtomicPublish: true,
+		},
+		{
+			Name: Verifications, Description: "Normalised events, for good.",
+			Subjects: []string{"kyc.v1.*.*.*"}, Discard: jetstream.DiscardNew, AllowAtomicPublish: true, AllowDirect: true, DenyDelete: true,
+		},
+		{
+			Name: Sandbox, Description: "Normalised events of deliveries marked sandbox.",
+			Subjects: []string{"kyc.sandbox.v1.*.*.*"}, MaxAge: sandboxAge, Discard: jetstream.DiscardNew, AllowAtomicPublish: true,
+		},
+		{
+			Name: Dead, Description: "References to messages that could not be processed.",
+			Subjects: []string{"kyc.dead.*"}, MaxAge: raw, Discard: jetstream.DiscardNew,
+		},
+		{
+			Name: Held, Description: "Unsigned deliveries, sealed, waiting for a decision.",
+			Subjects: []string{"kyc.held.*"}, MaxAge: s.Retention, MaxBytes: heldBytes, Discard: jetstream.DiscardNew,
+		},
+		{
+			Name: Rejected, Description: "Metadata of refused deliveries.",
 			Subjects: []string{"kyc.rejected.*.*"}, MaxAge: rejectedAge, MaxMsgsPerSubject: rejectedPerSubject,
-			Discard: jetstream.DiscardOld, PersistMode: unsynced},
-		{Name: Outcomes, Description: "How deliveries ended that leave no event.",
-			Subjects: []string{"kyc.outcome.*.*"}, MaxAge: raw, Discard: jetstream.DiscardNew},
-		{Name: Canary, Description: "The last proof that a write becomes durable.",
-			Subjects: []string{"kyc.canary"}, MaxMsgsPerSubject: 1, Discard: jetstream.DiscardOld},
+			Discard: jetstream.DiscardOld, PersistMode: unsynced,
+		},
+		{
+			Name: Outcomes, Description: "How deliveries ended that leave no event.",
+			Subjects: []string{"kyc.outcome.*.*"}, MaxAge: raw, Discard: jetstream.DiscardNew,
+		},
+		{
+			Name: Canary, Description: "The last proof that a write becomes durable.",
+			Subjects: []string{"kyc.canary"}, MaxMsgsPerSubject: 1, Discard: jetstream.DiscardOld,
+		},
 	}
 }
 

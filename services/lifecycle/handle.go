@@ -80,6 +80,7 @@ func (w *worker) open(d delivery) ([]byte, error) {
 	case errors.Is(err, seal.ErrKeyDestroyed) && w.expired(d.SealKey):
 		return nil, err
 	default:
+		//nolint:errorlint // The caller must not take a key that is not there now for one whose time is over.
 		return nil, fmt.Errorf("%w: open the body with key %s: %v", bus.ErrUnavailable, d.SealKey, err)
 	}
 }

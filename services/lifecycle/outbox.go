@@ -75,10 +75,9 @@ func (o *outbox) run(ctx context.Context) error {
 		if err := o.untilDrained(ctx); err != nil {
 			return err
 		}
-		if ctx.Err() != nil {
-			return nil
+		if ctx.Err() == nil {
+			close(round)
 		}
-		close(round)
 	}
 }
 

@@ -35,12 +35,16 @@ const (
 // statuses, codes and times. Everything else is marked.
 var needed = map[string][]string{
 	"yousign": {"event_id", "event_name", "event_time", "id", "status", "status_codes", "created_at", "updated_at", "previous_attempt_id", "applicant_id"},
-	"idenfy": {"scanRef", "clientId", "externalRef", "overall", "suspicionReasons", "denyReasons", "fraudTags", "mismatchTags",
-		"autoFace", "manualFace", "autoDocument", "manualDocument"},
+	"idenfy": {
+		"scanRef", "clientId", "externalRef", "overall", "suspicionReasons", "denyReasons", "fraudTags", "mismatchTags",
+		"autoFace", "manualFace", "autoDocument", "manualDocument",
+	},
 	"kycaid": {"type", "request_id", "verification_id", "applicant_id", "external_applicant_id", "status", "verification_status", "verified", "decline_reasons"},
-	"treezor": {"webhook", "webhook_id", "webhookId", "object_id", "object_payload_signature", "userId", "user_id", "documentId", "transactionNumber",
+	"treezor": {
+		"webhook", "webhook_id", "webhookId", "object_id", "object_payload_signature", "userId", "user_id", "documentId", "transactionNumber",
 		"kycReview", "kycStatus", "kyc-status", "documentStatus", "result", "reasonCode", "reasonMessage", "reason-code",
-		"createdDate", "modifiedDate", "started-at", "updated-at", "identificationTime", "lastRequestDatetime", "lastReviewDatetime"},
+		"createdDate", "modifiedDate", "started-at", "updated-at", "identificationTime", "lastRequestDatetime", "lastReviewDatetime",
+	},
 }
 
 // marks puts marked texts into payloads, no two of them the same.

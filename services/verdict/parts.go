@@ -117,11 +117,8 @@ func (p *process) untilAvailable(ctx context.Context, what string, open func() e
 	alarm := telemetry.Every(p.logger, availableAlarm)
 	for {
 		err := open()
-		if ctx.Err() != nil && err != nil {
-			return nil
-		}
 		if !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, bus.ErrUnavailable) {
-			return err
+			return unlessStopped(ctx, err)
 		}
 		alarm.WarnContext(ctx, "waiting for what is not available", "what", what, "error", err)
 		select {
@@ -130,6 +127,14 @@ func (p *process) untilAvailable(ctx context.Context, what string, open func() e
 		case <-time.After(availableInterval):
 		}
 	}
+}
+
+// unlessStopped returns the error, or nil where it comes from the process being stopped.
+func unlessStopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		err = nil
+	}
+	return err
 }
 
 // clockSkew is how far the clocks of this machine and of the broker may differ.

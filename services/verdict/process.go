@@ -105,10 +105,7 @@ func (p *process) open(ctx context.Context) (err error) {
 	}
 	if p.role != RoleAPI {
 		if err := p.connect(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
+			return unlessStopped(ctx, err)
 		}
 	}
 	close(p.opened)

@@ -30,14 +30,12 @@ func verify(r provider.Request) (provider.Receipt, error) {
 		Event: provider.EventUndecodable, Family: provider.FamilyVerification,
 		Signed: r.Body, Secret: secret,
 	}
-	body, err := provider.ParseObject(r.Body)
-	if err != nil {
-		return receipt, nil
+	if body, err := provider.ParseObject(r.Body); err == nil {
+		if name := body.Text("type"); name != "" {
+			receipt.Event = token(name)
+		}
+		receipt.DeliveryID = provider.DeliveryID(body.Text("request_id"))
 	}
-	if name := body.Text("type"); name != "" {
-		receipt.Event = token(name)
-	}
-	receipt.DeliveryID = provider.DeliveryID(body.Text("request_id"))
 	return receipt, nil
 }
 
