@@ -8,6 +8,7 @@ SHELL := bash
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 MODULES := schemas pkg services
+STORIES := github.com/verdict-stream/verdict/services/verdict
 LINTER  := tools/bin/golangci-lint
 CONTRACT_LINTERS := tools/node_modules/.package-lock.json
 
@@ -15,7 +16,7 @@ CONTRACT_LINTERS := tools/node_modules/.package-lock.json
 # named points, and add a fifth provider to a copy of the repository.
 CHECK_TAGS := postgres failpoint fifth
 
-.PHONY: run test check bench generate lint lint-contract build vet tidy-check generated-check race
+.PHONY: run test check bench generate lint lint-contract build vet tidy-check generated-check race stories
 
 build: ## Build bin/verdict.
 	go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/ work
@@ -26,7 +27,7 @@ run: build ## Run everything in one process, in development mode.
 test: ## Run the tests that need nothing but Go.
 	go test work
 
-check: lint lint-contract vet tidy-check generated-check race ## Run every check there is.
+check: lint lint-contract vet tidy-check generated-check race stories ## Run every check there is.
 
 bench: ## Run all benchmarks.
 	go test -run '^$$' -bench . -benchmem work
@@ -52,8 +53,15 @@ tidy-check:
 generated-check:
 	.ci/generated
 
+# The stories start many processes, each of them the test binary: under the race
+# detector only those of the all-in-one form, where all services share one.
 race:
-	go test -race -tags '$(CHECK_TAGS)' work
+	go test -race -tags '$(CHECK_TAGS)' $$(go list work | grep -v '$(STORIES)$$')
+	go test -race -run '^TestStories$$/^up$$' $(STORIES)
+
+stories:
+	go test -timeout 15m -tags '$(CHECK_TAGS)' $(STORIES)
+
 
 $(LINTER): tools/go.mod tools/go.sum
 	cd tools && GOWORK=off go build -o bin/ tool

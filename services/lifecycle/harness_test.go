@@ -34,6 +34,10 @@ func TestMain(m *testing.M) {
 }
 
 const (
+	// trace is where every delivery of these tests begins, in the span begun.
+	trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+	begun = "00-" + trace + "-00f067aa0ba902b7-01"
+
 	retention = time.Hour
 	// window is shorter than what any test takes between two starts.
 	window = 100 * time.Millisecond
@@ -183,7 +187,7 @@ func (h *harness) postAt(token string, b any, received time.Time) uint64 {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	w := event.Webhook{ID: id, Provider: "acme", Event: token, Instance: "test", ReceivedAt: received.UTC(), SealKey: key, Sealed: sealed}
+	w := event.Webhook{ID: id, Provider: "acme", Event: token, Instance: "test", ReceivedAt: received.UTC(), SealKey: key, Sealed: sealed, Traceparent: begun}
 	envelope, err := w.Envelope()
 	if err != nil {
 		h.t.Fatal(err)
@@ -192,6 +196,7 @@ func (h *harness) postAt(token string, b any, received time.Time) uint64 {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	header["traceparent"] = []string{begun}
 	ack, err := h.bus.Publish(h.t.Context(), bus.Message{Subject: event.WebhookSubject("acme", token), Header: header, Data: payload})
 	if err != nil {
 		h.t.Fatal(err)
