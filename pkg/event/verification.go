@@ -36,7 +36,8 @@ type Verification struct {
 	Overdue     bool                     `json:"overdue"`
 	Anomalies   []string                 `json:"anomalies"`
 	// DataAnonymized reports that no personal data is left; AnonymizedThrough is the position
-	// in the stream of deliveries up to which it must never be written again.
+	// in the stream of deliveries up to which it must never be written again, 2^53-1 where the
+	// provider has erased it.
 	DataAnonymized    bool   `json:"data_anonymized"`
 	AnonymizedThrough uint64 `json:"anonymized_through"`
 

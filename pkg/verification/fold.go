@@ -158,7 +158,7 @@ func (f *folding) anonymized(set []Signal) {
 		st.AnonymizedThrough = max(st.AnonymizedThrough, set[i].Through)
 	}
 	if st.DataAnonymized {
-		st.AnonymizedThrough = newest
+		st.AnonymizedThrough = AllDeliveries
 	}
 	st.DataAnonymized = st.DataAnonymized || st.AnonymizedThrough > 0 && st.AnonymizedThrough >= newest
 }

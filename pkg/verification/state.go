@@ -27,13 +27,17 @@ type State struct {
 	// DataAnonymized reports that no personal data of this verification is left.
 	DataAnonymized bool `json:"data_anonymized,omitempty"`
 	// AnonymizedThrough is the position in the stream of deliveries up to which personal data
-	// must never be written again.
+	// must never be written again; AllDeliveries where the provider has erased it.
 	AnonymizedThrough uint64 `json:"anonymized_through,omitempty"`
 
 	Applicant         string `json:"applicant,omitempty"`
 	ExternalReference string `json:"external_reference,omitempty"`
 	PreviousReference string `json:"previous_reference,omitempty"`
 }
+
+// AllDeliveries is a position behind every other, and the largest number that all readers of
+// JSON can hold.
+const AllDeliveries = 1<<53 - 1
 
 // Superseded is a final status that was replaced, and the signal that had set it.
 type Superseded struct {
