@@ -64,3 +64,11 @@ func parseHour(name string) (time.Time, bool) {
 	hour, err := time.ParseInLocation(hourLayout, name, time.UTC)
 	return hour, err == nil && hour.Format(hourLayout) == name
 }
+
+// Expired reports whether the time of a key is over: the start of its hour plus the retention.
+// A key that is missing before that is one that nobody may have destroyed. An id that is none
+// is never expired.
+func Expired(keyID string, retention time.Duration, now time.Time) bool {
+	hour, err := KeyHour(keyID)
+	return err == nil && !hour.Add(retention).After(now)
+}

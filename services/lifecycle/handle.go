@@ -77,18 +77,12 @@ func (w *worker) open(d delivery) ([]byte, error) {
 		return body, nil
 	case errors.Is(err, seal.ErrCorrupt):
 		return nil, bus.Permanent(causeCorrupt, err)
-	case errors.Is(err, seal.ErrKeyDestroyed) && w.expired(d.SealKey):
+	case errors.Is(err, seal.ErrKeyDestroyed) && seal.Expired(d.SealKey, w.Retention(w.provider.Name), time.Now()):
 		return nil, err
 	default:
 		//nolint:errorlint // The caller must not take a key that is not there now for one whose time is over.
 		return nil, fmt.Errorf("%w: open the body with key %s: %v", bus.ErrUnavailable, d.SealKey, err)
 	}
-}
-
-// expired reports whether a key's time is over: the start of its hour plus the retention.
-func (w *worker) expired(key string) bool {
-	hour, err := seal.KeyHour(key)
-	return err == nil && !hour.Add(w.Retention(w.provider.Name)).After(time.Now())
 }
 
 // fold applies the elements of a delivery, and tells the outcome where nothing changed.

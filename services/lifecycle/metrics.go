@@ -11,7 +11,6 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/verdict-stream/verdict/pkg/event"
-	"github.com/verdict-stream/verdict/pkg/telemetry"
 )
 
 // metrics are the figures of one provider. Labels are names of closed lists, never ids.
@@ -73,6 +72,3 @@ func (m *metrics) waits(d time.Duration) {
 }
 
 func (m *metrics) waited() time.Duration { return time.Duration(m.oldest.Load()) }
-
-// inject writes the current hop of the trace into a message that is published later.
-func inject(ctx context.Context, header map[string][]string) { telemetry.Inject(ctx, header) }

@@ -12,6 +12,7 @@ import (
 	"github.com/verdict-stream/verdict/pkg/event"
 	"github.com/verdict-stream/verdict/pkg/provider"
 	"github.com/verdict-stream/verdict/pkg/store"
+	"github.com/verdict-stream/verdict/pkg/telemetry"
 	"github.com/verdict-stream/verdict/pkg/verification"
 )
 
@@ -112,7 +113,8 @@ func (w *worker) row(ctx context.Context, r *verification.Record, kind *verifica
 	if err != nil {
 		return store.OutboxRow{}, err
 	}
-	inject(ctx, header)
+	// The hop: the event is published later, when this span has ended.
+	telemetry.Inject(ctx, header)
 	return store.OutboxRow{
 		Lane: w.lane(r.Sandbox).stream, EventID: envelope.ID(), Header: header, Data: body,
 		Subject: event.VerificationSubject(r.Sandbox, w.provider.Name, kind.Name, c.Event),

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
@@ -156,7 +155,7 @@ func (p *projector) readClaims(ctx context.Context, from *provider.Provider, sig
 	}
 	body, err := p.keys.Open(webhook.SealKey, webhook.ID, webhook.Sealed)
 	switch {
-	case errors.Is(err, seal.ErrKeyDestroyed) && p.expired(webhook.SealKey):
+	case errors.Is(err, seal.ErrKeyDestroyed) && seal.Expired(webhook.SealKey, p.retention(webhook.Provider), time.Now()):
 		return nil, nil
 	case errors.Is(err, seal.ErrCorrupt):
 		return nil, unreadable("delivery of a signal", err)
@@ -176,11 +175,4 @@ func (p *projector) readClaims(ctx context.Context, from *provider.Provider, sig
 		}
 	}
 	return nil, nil
-}
-
-// expired reports whether the time of a key is over.
-func (p *projector) expired(key string) bool {
-	hour, err := seal.KeyHour(key)
-	providerName, _, _ := strings.Cut(key, "/")
-	return err == nil && !hour.Add(p.retention(providerName)).After(time.Now())
 }

@@ -75,13 +75,9 @@ func problem(w http.ResponseWriter, cause event.Cause, status int, allow string)
 		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
 	}
 	about := causes[cause]
-	writeJSON(w, "application/problem+json", status, struct {
-		Type   string      `json:"type"`
-		Title  string      `json:"title"`
-		Status int         `json:"status"`
-		Detail string      `json:"detail"`
-		Cause  event.Cause `json:"cause"`
-	}{problemBase + string(cause), about.title, status, about.detail, cause})
+	writeJSON(w, "application/problem+json", status, event.Problem{
+		Type: problemBase + string(cause), Title: about.title, Status: status, Detail: about.detail, Cause: cause,
+	})
 }
 
 // writeJSON writes an answer. That the reader may be gone is nothing anybody could act on.
