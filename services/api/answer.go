@@ -11,40 +11,30 @@ import (
 	"sync"
 )
 
-// answer is the form of every answer that is not a problem.
-type answer struct {
-	Data any `json:"data"`
-	// Summary is about all that a list is a part of, in the answers that have one.
-	Summary any  `json:"summary,omitempty"`
-	Meta    meta `json:"meta"`
+// answer is an answer that is not a problem.
+type answer interface {
+	// said is what the answer says of verifications, deliveries or numbers, and asOf its as_of_sequence, nil where there is none.
+	said() []any
+	asOf() *uint64
 }
 
-// meta says how to read an answer.
-type meta interface {
-	// position is the as_of_sequence, nil where there is none.
-	position() *uint64
-	// cursor is where the next page begins, nil where there is none.
-	cursor() *string
-}
+func (a VerificationAnswer) said() []any { return []any{a.Data} }
+func (p VerificationPage) said() []any   { return []any{p.Data, p.Meta.NextCursor} }
+func (a TimelineAnswer) said() []any     { return []any{a.Data} }
+func (p ApplicantPage) said() []any      { return []any{p.Data, p.Summary, p.Meta.NextCursor} }
+func (a ClaimsAnswer) said() []any       { return []any{a.Data} }
+func (p DeliveryPage) said() []any       { return []any{p.Data, p.Meta.NextCursor} }
+func (a StatsAnswer) said() []any        { return []any{a.Data} }
 
-// pageMeta says how to read a page of verifications. Deliveries have no as_of_sequence: theirs are positions in several streams.
-type pageMeta struct {
-	// NextCursor is where the next page begins, null at the end.
-	NextCursor   *string `json:"next_cursor"`
-	AsOfSequence *uint64 `json:"as_of_sequence,omitempty"`
-}
+func (a VerificationAnswer) asOf() *uint64 { return &a.Meta.AsOfSequence }
+func (p VerificationPage) asOf() *uint64   { return &p.Meta.AsOfSequence }
+func (a TimelineAnswer) asOf() *uint64     { return &a.Meta.AsOfSequence }
+func (p ApplicantPage) asOf() *uint64      { return &p.Meta.AsOfSequence }
+func (a ClaimsAnswer) asOf() *uint64       { return &a.Meta.AsOfSequence }
+func (a StatsAnswer) asOf() *uint64        { return &a.Meta.AsOfSequence }
 
-func (m pageMeta) position() *uint64 { return m.AsOfSequence }
-func (m pageMeta) cursor() *string   { return m.NextCursor }
-
-// asOf says how to read what is not a list: AsOfSequence is the position in the stream of events up to which every event is in the
-// answer; later ones may be.
-type asOf struct {
-	AsOfSequence uint64 `json:"as_of_sequence"`
-}
-
-func (m asOf) position() *uint64 { return &m.AsOfSequence }
-func (m asOf) cursor() *string   { return nil }
+// asOf is nil: deliveries lie in several streams.
+func (p DeliveryPage) asOf() *uint64 { return nil }
 
 // asOfHeader repeats the as_of_sequence, where not even the answer need be read.
 const asOfHeader = "Verdict-As-Of-Sequence"
@@ -55,17 +45,12 @@ const noStore = "no-store"
 // respond writes an answer, or that it is still the one that the caller has. An endpoint whose answer must not be kept sets its
 // Cache-Control before.
 func respond(w http.ResponseWriter, r *http.Request, a answer) error {
-	data, err := json.Marshal(a.Data)
-	if err != nil {
-		return err
-	}
-	a.Data = json.RawMessage(data)
 	header := w.Header()
-	if at := a.Meta.position(); at != nil {
+	if at := a.asOf(); at != nil {
 		header.Set(asOfHeader, strconv.FormatUint(*at, 10))
 	}
 	if header.Get("Cache-Control") != noStore {
-		tag, err := etag(data, a.Summary, a.Meta.cursor())
+		tag, err := etag(a.said())
 		if err != nil {
 			return err
 		}
@@ -88,7 +73,7 @@ func respond(w http.ResponseWriter, r *http.Request, a answer) error {
 
 // etag returns the tag of what an answer says. It is a weak one: as_of_sequence is not in it, and moves on although nothing that was
 // asked for has changed.
-func etag(parts ...any) (string, error) {
+func etag(parts []any) (string, error) {
 	hash := sha256.New()
 	encoder := json.NewEncoder(hash)
 	for _, part := range parts {

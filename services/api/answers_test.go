@@ -116,7 +116,7 @@ func TestProblems(t *testing.T) {
 		"unknown_outcome":         {http.MethodGet, "/v1/deliveries?outcome=lost", http.StatusBadRequest},
 		"twice":                   {http.MethodGet, "/v1/verifications?status=approved&status=rejected", http.StatusBadRequest},
 		"empty":                   {http.MethodGet, "/v1/verifications?applicant=", http.StatusBadRequest},
-		"too_long":                {http.MethodGet, "/v1/verifications?applicant=" + strings.Repeat("a", maxText+1), http.StatusBadRequest},
+		"too_long":                {http.MethodGet, "/v1/verifications?applicant=" + strings.Repeat("a", 513), http.StatusBadRequest},
 		"badly_encoded":           {http.MethodGet, "/v1/verifications?applicant=%zz", http.StatusBadRequest},
 	} {
 		t.Run(name, func(t *testing.T) {

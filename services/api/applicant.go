@@ -5,26 +5,7 @@ import (
 	"net/http"
 
 	"github.com/verdict-stream/verdict/pkg/store"
-	"github.com/verdict-stream/verdict/pkg/verification"
 )
-
-// applicantSummary is all verifications of one person in numbers, whatever page is asked for.
-type applicantSummary struct {
-	Provider      string            `json:"provider"`
-	Applicant     string            `json:"applicant"`
-	Verifications int               `json:"verifications"`
-	NotFinal      int               `json:"not_final"`
-	Overdue       int               `json:"overdue"`
-	Statuses      []applicantStatus `json:"statuses"`
-}
-
-// applicantStatus is how many verifications of one kind have one status.
-type applicantStatus struct {
-	Kind   string              `json:"kind"`
-	Scope  verification.Scope  `json:"scope"`
-	Status verification.Status `json:"status"`
-	Count  int                 `json:"count"`
-}
 
 // applicant answers with the current state of all that a provider told of one person, in the order of the latest events.
 func (a *api) applicant(w http.ResponseWriter, r *http.Request) error {
@@ -48,17 +29,17 @@ func (a *api) applicant(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return respond(w, r, answer{
-		Data:    convert(page.Rows, newCurrent),
+	return respond(w, r, ApplicantPage{
+		Data:    convert(page.Rows, newVerification),
 		Summary: newApplicantSummary(filter.Provider, filter.Applicant, numbers),
-		Meta:    pageMeta{NextCursor: orNull(sequenceCursor(page.Next)), AsOfSequence: &page.AsOf},
+		Meta:    newPageMeta(page),
 	})
 }
 
-func newApplicantSummary(provider, applicant string, numbers store.Applicant) applicantSummary {
-	return applicantSummary{
+func newApplicantSummary(provider, applicant string, numbers store.Applicant) ApplicantSummary {
+	return ApplicantSummary{
 		Provider: provider, Applicant: applicant,
 		Verifications: numbers.Verifications, NotFinal: numbers.NotFinal, Overdue: numbers.Overdue,
-		Statuses: convert(numbers.Statuses, func(s store.ApplicantStatus) applicantStatus { return applicantStatus(s) }),
+		Statuses: convert(numbers.Statuses, func(s store.ApplicantStatus) ApplicantStatus { return ApplicantStatus(s) }),
 	}
 }

@@ -37,15 +37,15 @@ func TestApplicantPages(t *testing.T) {
 		for _, row := range page.Data {
 			got = append(got, *row.ID)
 		}
-		var answer struct{ Summary applicantSummary }
+		var answer struct{ Summary ApplicantSummary }
 		if err := json.Unmarshal(s.ask(http.MethodGet, target).Body.Bytes(), &answer); err != nil {
 			t.Fatal(err)
 		}
-		want := applicantSummary{Provider: "acme", Applicant: person, Verifications: 5, NotFinal: 3}
+		want := ApplicantSummary{Provider: "acme", Applicant: person, Verifications: 5, NotFinal: 3}
 		for _, status := range []verification.Status{
 			verification.Approved, verification.AwaitingReview, verification.Pending, verification.Processing, verification.Rejected,
 		} {
-			want.Statuses = append(want.Statuses, applicantStatus{"check", verification.Case, status, 1})
+			want.Statuses = append(want.Statuses, ApplicantStatus{"check", verification.Case, status, 1})
 		}
 		if diff := cmp.Diff(want, answer.Summary); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", target, diff)

@@ -9,12 +9,6 @@ import (
 	"github.com/verdict-stream/verdict/pkg/store"
 )
 
-// person is the personal data of a verification. Every name is always there, and null where nothing is known.
-type person struct {
-	provider.Claims
-	DataAnonymized bool `json:"data_anonymized"`
-}
-
 // claims answers with the personal data of one verification, and writes down who asked.
 func (a *api) claims(w http.ResponseWriter, r *http.Request) error {
 	id, sandbox, err := named(r)
@@ -37,29 +31,33 @@ func (a *api) claims(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	found := person{DataAnonymized: verification.Data.DataAnonymized}
-	if len(row.Sealed) > 0 && !found.DataAnonymized {
-		opened, err := claims.Open(a.keys, id, sandbox, row.Key, row.Sealed)
-		if err != nil {
+	found := &provider.Claims{}
+	anonymized := verification.Data.DataAnonymized
+	if len(row.Sealed) > 0 && !anonymized {
+		if found, err = claims.Open(a.keys, id, sandbox, row.Key, row.Sealed); err != nil {
 			return err
 		}
-		found.Claims = *opened
 	}
-	found.complete()
 	a.logger.InfoContext(r.Context(), "claims read", "route", r.Pattern, "verification", id, "sandbox", sandbox, "caller", caller)
 	w.Header().Set("Cache-Control", noStore)
-	return respond(w, r, answer{Data: found, Meta: asOf{through}})
+	return respond(w, r, ClaimsAnswer{Data: newClaims(found, anonymized), Meta: AsOf{through}})
 }
 
 // caller is who asks. There is one token, and so one name.
 const caller = "admin"
 
-// complete gives the nested claims their names where nothing of them is known.
-func (p *person) complete() {
-	if p.Address == nil {
-		p.Address = &provider.Address{}
+// newClaims gives every claim its name, also those of which nothing is known.
+func newClaims(c *provider.Claims, anonymized bool) Claims {
+	all := Claims{
+		Name: c.Name, GivenName: c.GivenName, MiddleName: c.MiddleName, FamilyName: c.FamilyName, BirthFamilyName: c.BirthFamily,
+		Gender: c.Gender, Birthdate: c.Birthdate, PlaceOfBirth: c.PlaceOfBirth, Nationalities: c.Nationalities,
+		Email: c.Email, PhoneNumber: c.PhoneNumber, DataAnonymized: anonymized,
 	}
-	if p.Document == nil {
-		p.Document = &provider.Document{}
+	if c.Address != nil {
+		all.Address = Address(*c.Address)
 	}
+	if c.Document != nil {
+		all.Document = Document(*c.Document)
+	}
+	return all
 }

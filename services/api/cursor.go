@@ -35,7 +35,7 @@ func parseSequence(text string) (uint64, error) {
 // cursor returns the position that the parameter holds, the zero position where it is not there.
 func cursor[T any](q *query, parse func(string) (T, error)) T {
 	var start T
-	text := q.value("cursor")
+	text := q.text("cursor")
 	if text == "" {
 		return start
 	}

@@ -16,6 +16,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/verdict-stream/verdict/pkg/store"
+	"github.com/verdict-stream/verdict/pkg/verification"
 )
 
 // counted stands where the library that counts answers.
@@ -271,22 +274,48 @@ func TestEveryPropertyIsDocumented(t *testing.T) {
 	}
 }
 
-// The lists that the documentation repeats are the program's.
+// The lists of the description are those of the packages behind: endpoints know them from the description alone.
 func TestDocumentedLists(t *testing.T) {
-	c := theContractOf(t)
-	_, documented := c.resolved(openAPI, map[string]any{"$ref": "#/components/schemas/Problem/properties/cause"})
-	var got []string
-	for _, value := range documented["enum"].([]any) {
-		got = append(got, fmt.Sprint(value))
+	statuses := make([]string, len(verification.Statuses))
+	for i, status := range verification.Statuses {
+		statuses[i] = string(status)
 	}
-	slices.Sort(got)
-	if diff := cmp.Diff(causes(t), got); diff != "" {
-		t.Errorf("causes (-program +documented):\n%s", diff)
+	for name, want := range map[string][]string{
+		"/v1/verifications scope":  {string(verification.Case), string(verification.Step)},
+		"/v1/verifications status": statuses,
+		"/v1/stream scope":         {string(verification.Case), string(verification.Step)},
+		"/v1/stream status":        statuses,
+		"/v1/stream event":         verification.EventStatuses(),
+		"/v1/deliveries outcome":   append([]string{store.OutcomePending}, store.Outcomes...),
+	} {
+		route, parameter, _ := strings.Cut(name, " ")
+		got := (&query{table: parameters[route]}).parameter(parameter).enum
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-program +description):\n%s", name, diff)
+		}
 	}
-	limit := member(member(member(member(c.files[openAPI], "components"), "parameters"), "Limit"), "schema")
-	if got := fmt.Sprint(limit["default"]); got != strconv.Itoa(defaultLimit) {
-		t.Errorf("a page has %d rows, documented %s", defaultLimit, got)
+	_, outcomes := theContractOf(t).resolved(openAPI, map[string]any{"$ref": "#/components/schemas/OutcomeName"})
+	if diff := cmp.Diff(store.Outcomes, texts(outcomes["enum"])); diff != "" {
+		t.Errorf("outcomes (-program +description):\n%s", diff)
 	}
+}
+
+// Every cause that is described is that of a problem, and no problem has another.
+func TestEveryCauseIsMade(t *testing.T) {
+	_, described := theContractOf(t).resolved(openAPI, map[string]any{"$ref": "#/components/schemas/Cause"})
+	want := texts(described["enum"])
+	slices.Sort(want)
+	if diff := cmp.Diff(want, causes(t)); diff != "" {
+		t.Errorf("causes (-described +made):\n%s", diff)
+	}
+}
+
+func texts(list any) []string {
+	var all []string
+	for _, value := range list.([]any) {
+		all = append(all, fmt.Sprint(value))
+	}
+	return all
 }
 
 // causes returns every cause that the source makes a problem with.
@@ -296,32 +325,39 @@ func causes(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := map[string]bool{}
+	values, made := map[string]string{}, map[string]bool{} // the constants, and those of them that are used
 	for _, name := range names {
 		file, err := parser.ParseFile(gotoken.NewFileSet(), name, nil, parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
-			call, ok := n.(*ast.CallExpr)
-			if !ok {
-				return true
+			switch n := n.(type) {
+			case *ast.ValueSpec:
+				if kind, ok := n.Type.(*ast.Ident); ok && kind.Name == "Cause" {
+					value, err := strconv.Unquote(n.Values[0].(*ast.BasicLit).Value)
+					if err != nil {
+						t.Fatal(err)
+					}
+					values[n.Names[0].Name] = value
+				}
+			case *ast.CallExpr:
+				if function, ok := n.Fun.(*ast.Ident); ok && function.Name == "newProblem" {
+					constant, ok := n.Args[1].(*ast.Ident)
+					if !ok {
+						t.Errorf("%s makes a problem whose cause is no constant", name)
+						return true
+					}
+					made[constant.Name] = true
+				}
 			}
-			if function, ok := call.Fun.(*ast.Ident); !ok || function.Name != "newProblem" {
-				return true
-			}
-			literal, ok := call.Args[1].(*ast.BasicLit)
-			if !ok {
-				t.Errorf("%s makes a problem whose cause is not written out", name)
-				return true
-			}
-			cause, err := strconv.Unquote(literal.Value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			found[cause] = true
 			return true
 		})
 	}
-	return sortedKeys(found)
+	var all []string
+	for name := range made {
+		all = append(all, values[name])
+	}
+	slices.Sort(all)
+	return all
 }

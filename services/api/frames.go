@@ -42,7 +42,7 @@ func (f *frames) events(rows []store.EventRow) error {
 		return nil
 	}
 	for _, row := range rows {
-		data, err := json.Marshal(streamEvent{row.Data, row.Sequence})
+		data, err := json.Marshal(StreamEvent{row.Data, row.Sequence})
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,9 @@
 package api
 
-import "net/http"
+import (
+	"encoding/json"
+	"net/http"
+)
 
 // livez answers as long as the process does.
 func (a *api) livez(w http.ResponseWriter, _ *http.Request) error {
@@ -17,7 +20,8 @@ func (a *api) readyz(w http.ResponseWriter, r *http.Request) error {
 
 func healthy(w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write([]byte(`{"status":"ok"}` + "\n"))
+	w.Header().Set("Cache-Control", noStore)
+	// A caller who has gone needs no answer.
+	_ = json.NewEncoder(w).Encode(Health{Status: "ok"})
 	return nil
 }

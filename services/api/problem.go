@@ -9,24 +9,19 @@ import (
 	"github.com/verdict-stream/verdict/pkg/store"
 )
 
-// problem is an answer of RFC 9457. Cause is from a closed list; a program branches on it, never on the texts.
+// problem is why there is no answer.
 type problem struct {
-	Type   string `json:"type"`
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail"`
-	Cause  string `json:"cause"`
-
+	Problem
 	// header is what the answer says besides.
 	header map[string]string
 }
 
-func (p *problem) Error() string { return p.Cause + ": " + p.Detail }
+func (p *problem) Error() string { return string(p.Cause) + ": " + p.Detail }
 
-func newProblem(status int, cause, title, detail string) *problem {
-	return &problem{
-		Type: "https://schemas.verdict.example/problems/" + cause, Title: title, Status: status, Detail: detail, Cause: cause,
-	}
+func newProblem(status int, cause Cause, title, detail string) *problem {
+	return &problem{Problem: Problem{
+		Type: "https://schemas.verdict.example/problems/" + string(cause), Title: title, Status: status, Detail: detail, Cause: cause,
+	}}
 }
 
 // with returns the problem with a header.
@@ -37,29 +32,29 @@ func (p *problem) with(name, value string) *problem {
 
 // The problems that do not depend on the request, one for each cause but invalid_parameter.
 var (
-	errUnauthorized = newProblem(http.StatusUnauthorized, "unauthorized", "Unauthorized",
+	errUnauthorized = newProblem(http.StatusUnauthorized, CauseUnauthorized, "Unauthorized",
 		"Send the administrator's token in the header Authorization, as a Bearer token.").with("WWW-Authenticate", `Bearer realm="verdict"`)
-	errMethod = newProblem(http.StatusMethodNotAllowed, "method_not_allowed", "Method not allowed",
+	errMethod = newProblem(http.StatusMethodNotAllowed, CauseMethodNotAllowed, "Method not allowed",
 		"This API is read with GET.").with("Allow", "GET, HEAD")
-	errNoSuchPath = newProblem(http.StatusNotFound, "not_found", "Not found",
+	errNoSuchPath = newProblem(http.StatusNotFound, CauseNotFound, "Not found",
 		"There is nothing under this path.")
-	errNoVerification = newProblem(http.StatusNotFound, "not_found", "Not found",
+	errNoVerification = newProblem(http.StatusNotFound, CauseNotFound, "Not found",
 		"There is no such verification. One that the provider sent as a test is found with sandbox=true.")
-	errNoApplicant = newProblem(http.StatusNotFound, "not_found", "Not found",
+	errNoApplicant = newProblem(http.StatusNotFound, CauseNotFound, "Not found",
 		"This provider has told of no such person. What it sent as a test is found with sandbox=true.")
-	errTooManyStreams = newProblem(http.StatusServiceUnavailable, "too_many_streams", "Too many streams",
+	errTooManyStreams = newProblem(http.StatusServiceUnavailable, CauseTooManyStreams, "Too many streams",
 		"As many follow the events as this process serves. Try again later.").with("Retry-After", "5")
-	errUnavailable = newProblem(http.StatusServiceUnavailable, "unavailable", "Unavailable",
+	errUnavailable = newProblem(http.StatusServiceUnavailable, CauseUnavailable, "Unavailable",
 		"The read model cannot be reached now. Ask again later.").with("Retry-After", "1")
-	errNoKeys = newProblem(http.StatusServiceUnavailable, "claims_unavailable", "Claims unavailable",
+	errNoKeys = newProblem(http.StatusServiceUnavailable, CauseClaimsUnavailable, "Claims unavailable",
 		"This process has no keys to open claims. Ask one that runs with the key directory and the master key.")
-	errInternal = newProblem(http.StatusInternalServerError, "internal", "Internal error",
+	errInternal = newProblem(http.StatusInternalServerError, CauseInternal, "Internal error",
 		"The answer could not be made. The log says why.")
 )
 
 // invalid is the problem of a parameter that cannot be understood; want says what is allowed.
 func invalid(parameter, want string) *problem {
-	return newProblem(http.StatusBadRequest, "invalid_parameter", "Invalid parameter", "The parameter "+parameter+" "+want+".")
+	return newProblem(http.StatusBadRequest, CauseInvalidParameter, "Invalid parameter", "The parameter "+parameter+" "+want+".")
 }
 
 // problemOf is the one place where an error becomes an answer.
@@ -94,5 +89,5 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(p.Status)
 	// A caller who has gone needs no answer.
-	_ = json.NewEncoder(w).Encode(p)
+	_ = json.NewEncoder(w).Encode(p.Problem)
 }

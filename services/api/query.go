@@ -1,68 +1,52 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-const (
-	defaultLimit = 50
-	maxLimit     = 500
-	// maxText is the longest value of a free parameter, in bytes: no reference that we keep is longer.
-	maxText = 512
-)
-
-// query reads the parameters of a request. Each is asked for by its name; done reports the first that is wrong, or that nobody asked
-// for: a misspelt filter must not answer with everything.
+// query reads the parameters of a request, which are those of its path. An endpoint asks for each by its name; done reports the first that
+// is wrong, or that nobody knows: a misspelt filter must not answer with everything.
 type query struct {
+	table   []parameter
 	values  url.Values
-	known   []string
+	allowed map[string]string // the values that are as they should be, defaults included
+	read    []string
 	problem *problem
 }
 
 func newQuery(r *http.Request) *query {
 	values, err := url.ParseQuery(r.URL.RawQuery)
-	q := &query{values: values}
+	q := &query{table: parameters[r.Pattern], values: values, allowed: map[string]string{}}
 	if err != nil {
-		q.problem = newProblem(http.StatusBadRequest, "invalid_parameter", "Invalid parameter", "The query is not percent-encoded as it should be.")
+		q.problem = newProblem(http.StatusBadRequest, CauseInvalidParameter, "Invalid parameter", "The query is not percent-encoded as it should be.")
+	}
+	for _, p := range q.table {
+		given, ok := values[p.name]
+		switch {
+		case !ok:
+			q.allowed[p.name] = p.byDefault
+		case len(given) > 1:
+			q.invalid(p.name, "is given more than once")
+		default:
+			q.allow(p, p.name, given[0])
+		}
 	}
 	return q
 }
 
-// done returns what is wrong with the parameters, if anything is.
-func (q *query) done() error {
-	if q.problem != nil {
-		return q.problem
+// allow takes a value that is called as it is where it comes from.
+func (q *query) allow(p parameter, called, value string) {
+	if refusal := p.refusal(value); refusal != "" {
+		q.invalid(called, refusal)
+		return
 	}
-	for name := range q.values {
-		if !slices.Contains(q.known, name) {
-			return newProblem(http.StatusBadRequest, "invalid_parameter", "Unknown parameter",
-				"There is no parameter "+strconv.QuoteToASCII(shorten(name))+" here. Allowed are "+list(q.known)+".")
-		}
-	}
-	return nil
-}
-
-// value returns a parameter, empty where it is not there.
-func (q *query) value(name string) string {
-	q.known = append(q.known, name)
-	given, ok := q.values[name]
-	switch {
-	case !ok:
-		return ""
-	case len(given) > 1:
-		q.invalid(name, "is given more than once")
-	case given[0] == "":
-		q.invalid(name, "is empty; leave it out instead")
-	case len(given[0]) > maxText:
-		q.invalid(name, "is longer than "+strconv.Itoa(maxText)+" bytes")
-	}
-	return given[0]
+	q.allowed[p.name] = value
 }
 
 func (q *query) invalid(name, want string) {
@@ -71,40 +55,43 @@ func (q *query) invalid(name, want string) {
 	}
 }
 
-// word returns a parameter that is a name of ours: letters, digits and underscores.
-func (q *query) word(name string) string {
-	value := q.value(name)
-	if value != "" && !word.MatchString(value) {
-		q.invalid(name, "must be a name of lower-case letters, digits and underscores")
+// errNotRead means that an endpoint and the table of its path are not about the same parameters. No caller has ever caused it.
+var errNotRead = errors.New("the endpoint does not read the parameters of its path")
+
+// done returns what is wrong with the parameters, if anything is. All have been asked for before.
+func (q *query) done() error {
+	names := make([]string, len(q.table))
+	for i, p := range q.table {
+		names[i] = p.name
 	}
-	return value
+	if !slices.Equal(slices.Sorted(slices.Values(names)), slices.Sorted(slices.Values(q.read))) {
+		return errNotRead
+	}
+	if q.problem != nil {
+		return q.problem
+	}
+	for name := range q.values {
+		if !slices.Contains(names, name) {
+			return newProblem(http.StatusBadRequest, CauseInvalidParameter, "Unknown parameter",
+				"There is no parameter "+strconv.QuoteToASCII(shorten(name))+" here. Allowed are "+list(names)+".")
+		}
+	}
+	return nil
 }
 
-var word = regexp.MustCompile(`^[a-z0-9_]{1,64}$`)
-
-// oneOf returns a parameter that is one of a closed list.
-func oneOf[T ~string](q *query, name string, allowed ...T) T {
-	value := T(q.value(name))
-	if value != "" && !slices.Contains(allowed, value) {
-		texts := make([]string, len(allowed))
-		for i, a := range allowed {
-			texts[i] = string(a)
-		}
-		q.invalid(name, "must be one of "+list(texts))
-	}
-	return value
+// text returns a parameter as it is, empty where it is not there or wrong.
+func (q *query) text(name string) string {
+	q.read = append(q.read, name)
+	return q.allowed[name]
 }
 
 // boolean returns a parameter that is true or false, nil where it is not there.
 func (q *query) boolean(name string) *bool {
-	switch oneOf(q, name, "true", "false") {
-	case "true":
-		return new(true)
-	case "false":
-		return new(false)
-	default:
+	value, err := strconv.ParseBool(q.text(name))
+	if err != nil {
 		return nil
 	}
+	return &value
 }
 
 // sandbox reports whether the verifications of the provider's tests are meant.
@@ -115,28 +102,32 @@ func (q *query) sandbox() bool {
 
 // time returns a parameter that is a time, the zero time where it is not there.
 func (q *query) time(name string) time.Time {
-	value := q.value(name)
-	if value == "" {
-		return time.Time{}
-	}
-	at, err := time.Parse(time.RFC3339, value)
-	if err != nil {
-		q.invalid(name, "must be a time of RFC 3339, such as 2026-01-31T12:00:00Z, with + as %2B")
-	}
+	at, _ := time.Parse(time.RFC3339, q.text(name)) // It has been tried.
 	return at
 }
 
 // limit returns how many rows a page may have.
 func (q *query) limit() int {
-	value := q.value("limit")
-	if value == "" {
-		return defaultLimit
-	}
-	n, err := strconv.Atoi(value)
-	if err != nil || n < 1 || n > maxLimit {
-		q.invalid("limit", "must be a number from 1 to "+strconv.Itoa(maxLimit))
-	}
+	n, _ := strconv.Atoi(q.text("limit")) // It has been tried.
 	return n
+}
+
+// after returns the position after which to begin, nil where nothing says. The header Last-Event-ID says it as the parameter does, and
+// beats it.
+func (q *query) after(r *http.Request) *uint64 {
+	const name = "after"
+	if last := r.Header.Get("Last-Event-ID"); last != "" {
+		q.allow(q.parameter(name), "Last-Event-ID", last)
+	}
+	at, err := strconv.ParseInt(q.text(name), 10, 64)
+	if err != nil {
+		return nil
+	}
+	return new(uint64(at))
+}
+
+func (q *query) parameter(name string) parameter {
+	return q.table[slices.IndexFunc(q.table, func(p parameter) bool { return p.name == name })]
 }
 
 func list(names []string) string {

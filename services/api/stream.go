@@ -3,19 +3,11 @@ package api
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
-	"github.com/verdict-stream/verdict/pkg/event"
 	"github.com/verdict-stream/verdict/pkg/store"
 	"github.com/verdict-stream/verdict/pkg/verification"
 )
-
-// streamEvent is the data of one server-sent event.
-type streamEvent struct {
-	event.Verification
-	Sequence uint64 `json:"sequence"`
-}
 
 // pace is how often a stream does what.
 type pace struct {
@@ -42,17 +34,12 @@ const (
 func (a *api) stream(w http.ResponseWriter, r *http.Request) error {
 	q := newQuery(r)
 	filter := store.EventFilter{
-		Provider: q.word("provider"), Kind: q.word("kind"),
-		Scope:     oneOf(q, "scope", verification.Case, verification.Step),
-		Status:    oneOf(q, "status", verification.Statuses...),
-		Published: oneOf(q, "event", verification.EventStatuses()...),
-		Applicant: q.value("applicant"), ExternalReference: q.value("external_reference"),
+		Provider: q.text("provider"), Kind: q.text("kind"),
+		Scope: verification.Scope(q.text("scope")), Status: verification.Status(q.text("status")), Published: q.text("event"),
+		Applicant: q.text("applicant"), ExternalReference: q.text("external_reference"),
 		Final: q.boolean("final"), Overdue: q.boolean("overdue"), Sandbox: q.sandbox(),
 	}
-	after := q.position("after")
-	if last := r.Header.Get("Last-Event-ID"); last != "" {
-		after = q.parsePosition("Last-Event-ID", last)
-	}
+	after := q.after(r)
 	if err := q.done(); err != nil {
 		return err
 	}
@@ -124,23 +111,4 @@ func (a *api) asOf(ctx context.Context, sandbox bool) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	return a.model.AsOf(ctx, sandbox)
-}
-
-// position returns a parameter that is a position in a stream, nil where it is not there.
-func (q *query) position(name string) *uint64 {
-	value := q.value(name)
-	if value == "" {
-		return nil
-	}
-	return q.parsePosition(name, value)
-}
-
-func (q *query) parsePosition(name, value string) *uint64 {
-	// The databases count to the largest signed number.
-	at, err := strconv.ParseInt(value, 10, 64)
-	if err != nil || at < 0 {
-		q.invalid(name, "must be a position in the stream: the id of an event, or 0 for the beginning")
-		return nil
-	}
-	return new(uint64(at))
 }

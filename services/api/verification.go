@@ -2,24 +2,13 @@ package api
 
 import (
 	"net/http"
-	"time"
 
-	"github.com/verdict-stream/verdict/pkg/event"
 	"github.com/verdict-stream/verdict/pkg/store"
 	"github.com/verdict-stream/verdict/pkg/verification"
 )
 
-// current is the current state of a verification: that of its latest event.
-type current struct {
-	event.Verification
-	// Sequence is the position of the latest event in its stream.
-	Sequence  uint64    `json:"sequence"`
-	UpdatedAt time.Time `json:"updated_at"`
-	Sandbox   bool      `json:"sandbox"`
-}
-
-func newCurrent(row store.VerificationRow) current {
-	return current{Verification: row.Data, Sequence: row.Sequence, UpdatedAt: row.UpdatedAt.UTC(), Sandbox: row.Sandbox}
+func newVerification(row store.VerificationRow) Verification {
+	return Verification{Verification: row.Data, Sequence: row.Sequence, UpdatedAt: row.UpdatedAt.UTC(), Sandbox: row.Sandbox}
 }
 
 // verification answers with the current state of one.
@@ -36,7 +25,7 @@ func (a *api) verification(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return respond(w, r, answer{Data: newCurrent(row), Meta: asOf{through}})
+	return respond(w, r, VerificationAnswer{Data: newVerification(row), Meta: AsOf{through}})
 }
 
 // named returns which verification the path names, and whether that of the provider's tests is meant. The path holds the reference as

@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"github.com/verdict-stream/verdict/pkg/store"
-	"github.com/verdict-stream/verdict/pkg/verification"
 )
 
 // verifications answers with the current state of all that match, in the order of their latest events. One that changes while somebody
@@ -12,10 +11,8 @@ import (
 func (a *api) verifications(w http.ResponseWriter, r *http.Request) error {
 	q := newQuery(r)
 	filter := store.VerificationFilter{
-		Provider: q.word("provider"), Kind: q.word("kind"),
-		Scope:     string(oneOf(q, "scope", verification.Case, verification.Step)),
-		Status:    string(oneOf(q, "status", verification.Statuses...)),
-		Applicant: q.value("applicant"), ExternalReference: q.value("external_reference"),
+		Provider: q.text("provider"), Kind: q.text("kind"), Scope: q.text("scope"), Status: q.text("status"),
+		Applicant: q.text("applicant"), ExternalReference: q.text("external_reference"),
 		Final: q.boolean("final"), Overdue: q.boolean("overdue"), Sandbox: q.sandbox(),
 		UpdatedSince: q.time("updated_since"),
 		Limit:        q.limit(), After: cursor(q, parseSequence),
@@ -27,8 +24,9 @@ func (a *api) verifications(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return respond(w, r, answer{
-		Data: convert(page.Rows, newCurrent),
-		Meta: pageMeta{NextCursor: orNull(sequenceCursor(page.Next)), AsOfSequence: &page.AsOf},
-	})
+	return respond(w, r, VerificationPage{Data: convert(page.Rows, newVerification), Meta: newPageMeta(page)})
+}
+
+func newPageMeta(page store.VerificationPage) PageMeta {
+	return PageMeta{NextCursor: orNull(sequenceCursor(page.Next)), AsOfSequence: page.AsOf}
 }
