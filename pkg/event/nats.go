@@ -2,9 +2,7 @@ package event
 
 import (
 	"fmt"
-	"maps"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -61,9 +59,12 @@ func Encode(e cloudevents.Event) (header map[string][]string, data []byte, err e
 // clients on the way may have changed it. It returns an error where the event is not valid.
 func Decode(header map[string][]string, data []byte) (cloudevents.Event, error) {
 	attributes := make(map[string]string, len(header))
-	// Of several spellings of one name the lower-case one, which is ours, comes last and stands.
-	for _, spelling := range slices.Sorted(maps.Keys(header)) {
-		values, name := header[spelling], strings.ToLower(spelling)
+	for spelling, values := range header {
+		name := strings.ToLower(spelling)
+		// Of several spellings of one name the lower-case one, which is ours, stands.
+		if _, ours := header[name]; ours && spelling != name {
+			continue
+		}
 		if (strings.HasPrefix(name, prefix) || name == contentType) && len(values) > 0 {
 			if len(values[0]) > maxAttribute {
 				return cloudevents.Event{}, fmt.Errorf("header %s is too long", name)
@@ -78,9 +79,13 @@ func Decode(header map[string][]string, data []byte) (cloudevents.Event, error) 
 	if attributes[specversion] != cloudevents.CloudEventsVersionV1 {
 		return cloudevents.Event{}, fmt.Errorf("header %s is not %s", specversion, cloudevents.CloudEventsVersionV1)
 	}
+	// The binding has the content type twice; that of the message stands.
+	if _, both := attributes[contentType]; both {
+		delete(attributes, prefix+"datacontenttype")
+	}
 	e := cloudevents.New()
-	for _, name := range slices.Sorted(maps.Keys(attributes)) {
-		if err := setAttribute(&e, name, attributes[name]); err != nil {
+	for name, value := range attributes {
+		if err := setAttribute(&e, name, value); err != nil {
 			return e, err
 		}
 	}
@@ -118,19 +123,32 @@ func setAttribute(e *cloudevents.Event, name, value string) error {
 // encodeValue percent-encodes what the binding asks for: everything outside of printable
 // ASCII, and space, double quote and percent.
 func encodeValue(s string) string {
+	n := 0
+	for n < len(s) && !encoded(s[n]) {
+		n++
+	}
+	if n == len(s) {
+		return s
+	}
 	var b strings.Builder
-	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c >= 0x7F || c == '"' || c == '%' {
-			fmt.Fprintf(&b, "%%%02X", c)
+	b.WriteString(s[:n])
+	for i := n; i < len(s); i++ {
+		if encoded(s[i]) {
+			fmt.Fprintf(&b, "%%%02X", s[i])
 		} else {
-			b.WriteByte(c)
+			b.WriteByte(s[i])
 		}
 	}
 	return b.String()
 }
 
+func encoded(c byte) bool { return c <= ' ' || c >= 0x7F || c == '"' || c == '%' }
+
 // decodeValue reverses encodeValue, tolerant of text that was not encoded.
 func decodeValue(s string) string {
+	if strings.IndexByte(s, '%') < 0 {
+		return s
+	}
 	decoded, err := url.PathUnescape(s)
 	if err != nil || !utf8.ValidString(decoded) {
 		return s
