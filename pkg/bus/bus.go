@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -53,6 +54,8 @@ type Bus struct {
 	conn   *nats.Conn
 	js     jetstream.JetStream
 	timing timing
+	// handles are those of the streams that messages were read from by their sequence, by name.
+	handles sync.Map
 	// logger writes no line about the same trouble twice within logInterval.
 	logger *slog.Logger
 }

@@ -110,9 +110,20 @@ func sourcesOf(consumers []Consumer) (map[string]source, error) {
 	return sources, nil
 }
 
-// routerLogger keeps the router's lines for debugging: what matters is logged by the middleware, once and without floods.
+// routerLogger keeps the router's lines for debugging: what matters is logged by the middleware, once and without floods. Nothing is kept of
+// the two lines that the router has for every message.
+type routerLogger struct{ watermill.LoggerAdapter }
+
 func (b *Bus) routerLogger() watermill.LoggerAdapter {
-	return watermill.NewSlogLoggerWithLevelMapping(b.logger, map[slog.Level]slog.Level{
+	return routerLogger{watermill.NewSlogLoggerWithLevelMapping(b.logger, map[slog.Level]slog.Level{
 		slog.LevelInfo: slog.LevelDebug, slog.LevelError: slog.LevelDebug,
-	})
+	})}
+}
+
+// Trace writes nothing.
+func (routerLogger) Trace(string, watermill.LogFields) {}
+
+// With returns the same for derived loggers.
+func (l routerLogger) With(fields watermill.LogFields) watermill.LoggerAdapter {
+	return routerLogger{l.LoggerAdapter.With(fields)}
 }

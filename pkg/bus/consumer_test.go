@@ -135,6 +135,29 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	}
 }
 
+// The next messages come while the first is handled.
+func TestTheNextMessagesAreHereInTime(t *testing.T) {
+	b := newTestBus(t)
+	b.timing.fetchWait = 2 * time.Millisecond // One fetch alone does not get as many as are published here one by one.
+	started, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	runConsumers(t, b, webhooks(func(context.Context, Stored) error {
+		once.Do(func() { close(started) })
+		<-release
+		return nil
+	}))
+	for i := range 2 * minFetch {
+		publishWebhook(t, b, fmt.Sprintf("idenfy:%d", i))
+	}
+	receive(t, started)
+	eventually(t, "the next messages are here", func() bool {
+		lag, err := b.Pending(t.Context(), Webhooks, lifecycle)
+		return err == nil && lag.Unacked > minFetch/2
+	})
+	close(release)
+	allDone(t, b)
+}
+
 func TestWhatIsNotDoneAtTheEndIsThereAtTheNextStart(t *testing.T) {
 	b := newTestBus(t)
 	// Only what is handed back comes before this time is over.

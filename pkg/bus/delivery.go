@@ -13,6 +13,8 @@ import (
 type delivery struct {
 	msg    jetstream.Msg
 	stored Stored
+	// since is when it arrived.
+	since time.Time
 	// retryAfter is the pause before the next delivery if this one is nacked.
 	retryAfter time.Duration
 	// unavailable says that a nack was not the message's fault: its whole subscription pauses.
@@ -31,15 +33,15 @@ func deliveryOf(msg *message.Message) *delivery {
 
 // message makes what Watermill handles. Its metadata is the first value of each header; the delivery has all of them.
 func (d *delivery) message(ctx context.Context) *message.Message {
-	id := fmt.Sprintf("%s:%d", d.stored.Stream, d.stored.Seq)
 	metadata := make(message.Metadata, len(d.stored.Header))
 	for name, values := range d.stored.Header {
 		if len(values) > 0 {
 			metadata[name] = values[0]
 		}
 	}
-	if given := metadata[MessageIDHeader]; given != "" {
-		id = given
+	id := metadata[MessageIDHeader]
+	if id == "" {
+		id = fmt.Sprintf("%s:%d", d.stored.Stream, d.stored.Seq)
 	}
 	msg := message.NewMessageWithContext(context.WithValue(ctx, deliveryKey{}, d), id, d.stored.Data)
 	msg.Metadata = metadata

@@ -28,7 +28,7 @@ func serverConfig(dir, addr string) ServerConfig {
 	return ServerConfig{Dir: filepath.Join(dir, "nats"), Addr: addr, PasswordFile: filepath.Join(dir, "nats-admin-password"), Logger: quiet}
 }
 
-func startTestServer(t *testing.T, config ServerConfig) *Server {
+func startTestServer(t testing.TB, config ServerConfig) *Server {
 	t.Helper()
 	s, err := StartServer(config)
 	if err != nil {
@@ -38,7 +38,7 @@ func startTestServer(t *testing.T, config ServerConfig) *Server {
 	return s
 }
 
-func connectTestBus(t *testing.T, config Config) *Bus {
+func connectTestBus(t testing.TB, config Config) *Bus {
 	t.Helper()
 	config.Logger = quiet
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -53,7 +53,7 @@ func connectTestBus(t *testing.T, config Config) *Bus {
 }
 
 // newTestBus returns a bus on a server of its own, with all streams.
-func newTestBus(t *testing.T) *Bus {
+func newTestBus(t testing.TB) *Bus {
 	t.Helper()
 	b := connectTestBus(t, Config{Server: startTestServer(t, serverConfig(t.TempDir(), "off"))})
 	if err := b.EnsureStreams(t.Context(), testSettings); err != nil {
@@ -125,4 +125,10 @@ func eventually(t *testing.T, what string, condition func() bool) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// shortly returns a context for what is not answered where it fails.
+func shortly(t *testing.T) (context.Context, context.CancelFunc) {
+	t.Helper()
+	return context.WithTimeout(t.Context(), 500*time.Millisecond)
 }

@@ -3,7 +3,6 @@ package bus
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -46,20 +45,46 @@ type Fence struct {
 	LastSeq uint64
 }
 
-var (
-	subjectPattern = regexp.MustCompile(`^[^\s.*>\x00-\x1f\x7f]+(\.[^\s.*>\x00-\x1f\x7f]+)*$`)
-	headerPattern  = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
-)
+// literalSubject reports whether a subject has no wildcard, no empty token and nothing that ends it early.
+func literalSubject(subject string) bool {
+	begins := true // a token
+	for i := range len(subject) {
+		c := subject[i]
+		switch {
+		case c == '.' && !begins:
+			begins = true
+			continue
+		case c <= ' ' || c == '.' || c == '*' || c == '>' || c == 0x7f:
+			return false
+		}
+		begins = false
+	}
+	return !begins
+}
+
+// tokenCharacters are those that the name of a header may have besides letters and digits: the token of RFC 9110, section 5.6.2.
+const tokenCharacters = "!#$%&'*+.^_`|~-"
+
+func headerName(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !letter && strings.IndexByte(tokenCharacters, c) < 0 {
+			return false
+		}
+	}
+	return name != ""
+}
 
 // outgoing copies m into the broker's form with the trace of ctx in its hop header. A message whose subject or headers could be
 // read as something else by the broker is ErrRejected; the error does not repeat them.
 func (m Message) outgoing(ctx context.Context) (*nats.Msg, error) {
-	if !subjectPattern.MatchString(m.Subject) {
+	if !literalSubject(m.Subject) {
 		return nil, fmt.Errorf("%w: the subject is not a literal subject", ErrRejected)
 	}
 	header := make(nats.Header, len(m.Header)+1)
 	for name, values := range m.Header {
-		if !headerPattern.MatchString(name) {
+		if !headerName(name) {
 			return nil, fmt.Errorf("%w: a header has an invalid name", ErrRejected)
 		}
 		for _, value := range values {

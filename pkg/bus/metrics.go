@@ -21,10 +21,12 @@ const (
 // pendingTimeout bounds how long a scrape of the metrics waits for the broker.
 const pendingTimeout = time.Second
 
+// consumerMetrics are the instruments of one consumer, with every set of labels made once.
 type consumerMetrics struct {
-	consumer attribute.KeyValue
 	messages metric.Int64Counter
 	duration metric.Float64Histogram
+	byResult map[string][]metric.AddOption
+	labels   []metric.RecordOption
 }
 
 func newConsumerMetrics(c Consumer) (*consumerMetrics, error) {
@@ -39,12 +41,20 @@ func newConsumerMetrics(c Consumer) (*consumerMetrics, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &consumerMetrics{consumer: attribute.String("consumer", c.Name), messages: messages, duration: duration}, nil
+	consumer := attribute.String("consumer", c.Name)
+	m := &consumerMetrics{
+		messages: messages, duration: duration, byResult: map[string][]metric.AddOption{},
+		labels: []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(consumer))},
+	}
+	for _, result := range []string{resultDone, resultRetried, resultDead, resultUnavailable, resultInterrupted} {
+		m.byResult[result] = []metric.AddOption{metric.WithAttributeSet(attribute.NewSet(consumer, attribute.String("result", result)))}
+	}
+	return m, nil
 }
 
 func (m *consumerMetrics) record(ctx context.Context, result string, took time.Duration) {
-	m.messages.Add(ctx, 1, metric.WithAttributes(m.consumer, attribute.String("result", result)))
-	m.duration.Record(ctx, took.Seconds(), metric.WithAttributes(m.consumer))
+	m.messages.Add(ctx, 1, m.byResult[result]...)
+	m.duration.Record(ctx, took.Seconds(), m.labels...)
 }
 
 // observePending reports the consumer's lag on every scrape until the returned function is called. While the broker is away there is no value.

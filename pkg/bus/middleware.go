@@ -53,23 +53,27 @@ func panicPlace() string {
 
 // traced is the middleware that goes on with the trace that the message came with, and measures how handling ended.
 func traced(consumer Consumer, metrics *consumerMetrics) message.HandlerMiddleware {
+	tracer, name := otel.Tracer(instrumentation), "process "+consumer.Name
+	about := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
+		attribute.String("messaging.system", "nats"),
+		attribute.String("messaging.destination.name", consumer.Stream),
+		attribute.String("messaging.consumer.group.name", consumer.Name),
+	)}
 	return func(next message.HandlerFunc) message.HandlerFunc {
 		return func(msg *message.Message) ([]*message.Message, error) {
 			start := time.Now()
 			d := deliveryOf(msg)
 			ctx := telemetry.Extract(msg.Context(), d.stored.Header)
-			ctx, span := otel.Tracer(instrumentation).Start(ctx, "process "+consumer.Name,
-				trace.WithSpanKind(trace.SpanKindConsumer),
-				trace.WithAttributes(
-					attribute.String("messaging.system", "nats"),
-					attribute.String("messaging.destination.name", consumer.Stream),
-					attribute.String("messaging.consumer.group.name", consumer.Name),
-					attribute.Int("messaging.nats.delivery", d.stored.Attempt),
-				))
+			ctx, span := tracer.Start(ctx, name, about...)
 			defer span.End()
 			msg.SetContext(ctx)
 			produced, err := next(msg)
-			span.SetAttributes(attribute.String("verdict.result", d.result))
+			if span.IsRecording() {
+				span.SetAttributes(
+					attribute.String("verdict.result", d.result),
+					attribute.Int("messaging.nats.delivery", d.stored.Attempt),
+				)
+			}
 			if err != nil || d.result == resultDead {
 				span.SetStatus(codes.Error, d.result)
 			}

@@ -113,15 +113,31 @@ func (b *Bus) Get(ctx context.Context, stream string, seq uint64) (Stored, error
 func (b *Bus) get(ctx context.Context, stream string, seq uint64, options ...jetstream.GetMsgOpt) (Stored, error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	handle, err := b.js.Stream(ctx, stream)
+	handle, err := b.handle(ctx, stream)
 	if err != nil {
 		return Stored{}, classify(err)
 	}
 	raw, err := handle.GetMsg(ctx, seq, options...)
+	if err = classify(err); err != nil && !errors.Is(err, ErrNotFound) {
+		b.handles.Delete(stream)
+	}
 	if err != nil {
-		return Stored{}, classify(err)
+		return Stored{}, err
 	}
 	return storedFromRaw(stream, raw), nil
+}
+
+// handle returns what asks a stream for its messages. It is made once, with a look at the stream's settings, and anew after a request that
+// failed.
+func (b *Bus) handle(ctx context.Context, stream string) (jetstream.Stream, error) {
+	if known, ok := b.handles.Load(stream); ok {
+		return known.(jetstream.Stream), nil
+	}
+	handle, err := b.js.Stream(ctx, stream)
+	if err == nil {
+		b.handles.Store(stream, handle)
+	}
+	return handle, err
 }
 
 // LastSequence returns the sequence of the last message on a subject that filter matches, 0 where there is none. The filter must be more than ">",

@@ -45,6 +45,7 @@ type Server struct {
 	lock     *dirLock
 	password string
 	listens  bool
+	healer   *healer
 }
 
 // StartServer starts a server and returns once it takes connections and has recovered its streams.
@@ -97,7 +98,10 @@ func startServer(config ServerConfig) (_ *Server, err error) {
 		inner.WaitForShutdown()
 		return nil, errors.New(reason)
 	}
-	return &Server{inner: inner, lock: lock, password: password, listens: !options.DontListen}, nil
+	return &Server{
+		inner: inner, lock: lock, password: password, listens: !options.DontListen,
+		healer: startHealer(inner, options, log.closed, logger),
+	}, nil
 }
 
 func (c ServerConfig) options() (*natsserver.Options, error) {
@@ -155,6 +159,7 @@ func (c ServerConfig) authorize(options *natsserver.Options, password string) er
 
 // Shutdown ends all connections and returns once the streams are closed and the directory may be used by another server.
 func (s *Server) Shutdown() {
+	s.healer.stop()
 	s.inner.Shutdown()
 	s.inner.WaitForShutdown()
 	s.lock.release()

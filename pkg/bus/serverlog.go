@@ -3,6 +3,7 @@ package bus
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"golang.org/x/time/rate"
@@ -12,19 +13,23 @@ const (
 	// serverLinesPerSecond bounds how fast others can make the server write to the log, by failing to log in for example.
 	serverLinesPerSecond = 1
 	serverLinesAtOnce    = 20
+	// writeError is in the line by which the server says that it closes a stream for writing.
+	writeError = "ritical write error"
 )
 
-// serverLog writes the server's log lines to slog and remembers the one that says why it could not start.
+// serverLog writes the server's log lines to slog, remembers the one that says why it could not start, and passes on that a stream is closed
+// for writing, which the server tells nobody else.
 type serverLog struct {
 	logger *slog.Logger
 	limit  *rate.Limiter
+	closed chan struct{} // gets a value when a stream was closed for writing
 
 	mu    sync.Mutex
 	cause string
 }
 
 func newServerLog(logger *slog.Logger) *serverLog {
-	return &serverLog{logger: logger, limit: rate.NewLimiter(serverLinesPerSecond, serverLinesAtOnce)}
+	return &serverLog{logger: logger, limit: rate.NewLimiter(serverLinesPerSecond, serverLinesAtOnce), closed: make(chan struct{}, 1)}
 }
 
 func (l *serverLog) fatal() string {
@@ -47,6 +52,12 @@ func (l *serverLog) Warnf(format string, values ...any) {
 
 // Errorf logs what went wrong.
 func (l *serverLog) Errorf(format string, values ...any) {
+	if strings.Contains(format, writeError) {
+		select {
+		case l.closed <- struct{}{}:
+		default:
+		}
+	}
 	if l.limit.Allow() {
 		l.logger.Error("nats-server", "line", fmt.Sprintf(format, values...))
 	}

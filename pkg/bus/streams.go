@@ -77,7 +77,7 @@ func definitions(s StreamSettings) []jetstream.StreamConfig {
 		},
 		{
 			Name: Outcomes, Description: "How deliveries ended that leave no event.",
-			Subjects: []string{"kyc.outcome.*.*"}, MaxAge: raw, Discard: jetstream.DiscardNew,
+			Subjects: []string{"kyc.outcome.*.*"}, MaxAge: raw, Discard: jetstream.DiscardNew, AllowAtomicPublish: true,
 		},
 		{
 			Name: Canary, Description: "The last proof that a write becomes durable.",

@@ -11,10 +11,12 @@ import (
 )
 
 const (
-	// maxUnacked bounds the messages that wait for another attempt: beyond it a consumer gets no new ones.
-	maxUnacked = 1024
-	// minFetch is the least number of messages asked for at a time.
-	minFetch = 16
+	// maxUnacked bounds the messages that are held or wait for another attempt: beyond it a consumer gets no new ones.
+	maxUnacked = 2048
+	// minFetch and maxFetch bound the number of messages asked for at a time, and maxFetchBytes their size. It is more than the largest
+	// message, which otherwise would never come.
+	minFetch, maxFetch = 64, 512
+	maxFetchBytes      = 4 * maxPayload
 )
 
 var errSubscriberClosed = errors.New("subscriber closed")

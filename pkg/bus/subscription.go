@@ -19,9 +19,10 @@ type subscription struct {
 	from source
 	out  chan *message.Message
 
-	fetchSize int
-	queue     chan *delivery
-	pause     pause
+	// As long as no more than enough messages are held, the next ones are asked for: they come while these are handled.
+	fetchSize, enough int
+	queue             chan *delivery
+	pause             pause
 
 	mu    sync.Mutex
 	held  map[*delivery]struct{}
@@ -29,10 +30,11 @@ type subscription struct {
 }
 
 func newSubscription(bus *Bus, from source) *subscription {
-	size := max(minFetch, from.concurrency)
+	size := min(max(minFetch, 2*from.concurrency), maxFetch)
+	enough := from.concurrency + size/2
 	return &subscription{
 		bus: bus, from: from, out: make(chan *message.Message),
-		fetchSize: size, queue: make(chan *delivery, size+from.concurrency),
+		fetchSize: size, enough: enough, queue: make(chan *delivery, enough+size),
 		pause: pause{base: bus.timing.backoffBase, longest: bus.timing.pauseMax},
 		held:  map[*delivery]struct{}{}, freed: make(chan struct{}, 1),
 	}
@@ -83,7 +85,7 @@ func (s *subscription) wait(ctx context.Context) bool {
 		var resume <-chan time.Time
 		if left := s.pause.left(); left > 0 {
 			resume = time.After(left)
-		} else if s.holding() <= s.from.concurrency {
+		} else if s.holding() <= s.enough {
 			return true
 		}
 		select {
@@ -98,7 +100,7 @@ func (s *subscription) wait(ctx context.Context) bool {
 // fetch asks once and takes what comes until the request is fulfilled or expires by itself. It is not cut short when the subscription ends:
 // a message on its way would be lost until its ackWait is over.
 func (s *subscription) fetch(consumer jetstream.Consumer) error {
-	batch, err := consumer.Fetch(s.fetchSize, jetstream.FetchMaxWait(s.bus.timing.fetchWait))
+	batch, err := consumer.Fetch(s.fetchSize, jetstream.FetchMaxWait(s.bus.timing.fetchWait), jetstream.FetchMaxBytes(maxFetchBytes))
 	if err != nil {
 		return err
 	}
@@ -107,7 +109,10 @@ func (s *subscription) fetch(consumer jetstream.Consumer) error {
 		if err != nil {
 			return err
 		}
-		d := &delivery{msg: msg, stored: stored, retryAfter: backoff(s.bus.timing.backoffBase, s.bus.timing.backoffMax, stored.Attempt)}
+		d := &delivery{
+			msg: msg, stored: stored, since: time.Now(),
+			retryAfter: backoff(s.bus.timing.backoffBase, s.bus.timing.backoffMax, stored.Attempt),
+		}
 		s.hold(d)
 		s.queue <- d
 	}
@@ -178,8 +183,9 @@ func (s *subscription) report(err error) {
 
 // keepAlive tells the broker in time that what is held is still being worked on.
 func (s *subscription) keepAlive(stop <-chan struct{}) {
-	// Two heartbeats may be lost.
-	ticker := time.NewTicker(s.bus.timing.ackWait / 3)
+	// Each has two heartbeats before its time is over, one of which may be lost. What has only just come needs none yet.
+	interval := s.bus.timing.ackWait / 4
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -189,8 +195,10 @@ func (s *subscription) keepAlive(stop <-chan struct{}) {
 		}
 		s.mu.Lock()
 		for d := range s.held {
-			// One that is acked at this moment refuses; one that does not get through is repeated.
-			_ = d.msg.InProgress()
+			if time.Since(d.since) >= interval {
+				// One that is acked at this moment refuses; one that does not get through is repeated.
+				_ = d.msg.InProgress()
+			}
 		}
 		s.mu.Unlock()
 	}
