@@ -29,7 +29,7 @@ const (
 
 // Level is how full one thing is. Both figures are bytes.
 type Level struct {
-	Kind string // disk, stream, sql or spool
+	Kind string // disk, stream, account, sql or spool
 	Name string // from a list of ours: it becomes a label
 	Used uint64
 	// Limit is where the thing is full; 0 where only its disk bounds it.

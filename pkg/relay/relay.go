@@ -58,9 +58,10 @@ type Source interface {
 	Final(err error) bool
 }
 
-// Relay publishes the rows of one source. Wake and Flush may be called by many goroutines.
+// Relay publishes the rows of one source. Wake and Flush may be called by many goroutines, also
+// before Run.
 type Relay struct {
-	bus    *bus.Bus
+	bus    *bus.Bus // what Run was given
 	source Source
 	logger *slog.Logger
 	wake   chan struct{}
@@ -71,8 +72,8 @@ type Relay struct {
 }
 
 // New returns a relay. The logger gets what keeps rows waiting, again and again.
-func New(b *bus.Bus, source Source, logger *slog.Logger) *Relay {
-	return &Relay{bus: b, source: source, logger: logger, wake: make(chan struct{}, 1), round: make(chan struct{})}
+func New(source Source, logger *slog.Logger) *Relay {
+	return &Relay{source: source, logger: logger, wake: make(chan struct{}, 1), round: make(chan struct{})}
 }
 
 // Wake tells that rows wait. It never blocks.
@@ -100,7 +101,8 @@ func (r *Relay) Flush(ctx context.Context) error {
 
 // Run publishes what waits until ctx ends, what a crash has left first. It returns nil then,
 // and before that only what the source calls final. It may be run again after its end.
-func (r *Relay) Run(ctx context.Context) error {
+func (r *Relay) Run(ctx context.Context, b *bus.Bus) error {
+	r.bus = b
 	err := r.resync(ctx)
 	r.Wake()
 	for {

@@ -155,10 +155,10 @@ func (s *rows) Final(err error) bool { return errors.Is(err, errFinal) }
 // run runs a relay until the test ends, or until the returned function is called.
 func run(t *testing.T, s *rows) (*Relay, func() error) {
 	t.Helper()
-	r := New(s.bus, s, quiet)
+	r := New(s, quiet)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- r.Run(ctx) }()
+	go func() { done <- r.Run(ctx, s.bus) }()
 	stop := sync.OnceValue(func() error {
 		cancel()
 		return <-done
@@ -354,7 +354,7 @@ func TestFinal(t *testing.T) {
 
 	s = newRows(s.bus, true)
 	s.say = fmt.Errorf("read: %w", errFinal)
-	if err := New(s.bus, s, quiet).Run(t.Context()); !errors.Is(err, errFinal) {
+	if err := New(s, quiet).Run(t.Context(), s.bus); !errors.Is(err, errFinal) {
 		t.Errorf("error %v, want %v", err, errFinal)
 	}
 }
