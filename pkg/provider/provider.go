@@ -34,6 +34,13 @@ type Provider struct {
 	// OwnedPayloads holds where the name of the event is not signed: a signed payload belongs
 	// to the verification it was first seen for, and has no effect on another.
 	OwnedPayloads bool
+	// WithoutClaims holds where no webhook of the provider has personal data: then Decode never
+	// returns claims. Otherwise the folder's samples must show some.
+	WithoutClaims bool
+	// Optional lists the members, by their paths in the body as in "status.final", that the
+	// provider documents as possibly absent or null and without which a body decides by its
+	// others. The absence of any other member never decides.
+	Optional []string
 	// Scheme describes the signature that Verify checks.
 	Scheme Scheme
 	// Verify checks the signature and names the event. See [Request] and [Receipt].

@@ -37,8 +37,26 @@ const MaxDeliveries = 100
 
 // Posted is a webhook that is not signed yet.
 type Posted struct {
-	Event string // a name of the provider's Events
+	// Event is the provider's name of it; one that Events does not list is EventOther.
+	Event string
 	Body  []byte
+	// Family is what Verify must take it for. One of FamilyUnsigned is posted without a
+	// signature, and is expected to be held.
+	Family Family
+}
+
+// Post makes a webhook of a story ready to be posted. One whose name is not listed goes where
+// the example goes: its body alone tells what it is. The error is that of Sign.
+func (p *Provider) Post(d Posted, secret string) (Signed, error) {
+	event := d.Event
+	if p.Token(event) == EventOther {
+		event = p.Example.Event
+	}
+	signed, err := p.Sign(event, d.Body, secret)
+	if err == nil && d.Family == FamilyUnsigned {
+		signed.Header, signed.Body = nil, d.Body
+	}
+	return signed, err
 }
 
 // Expectation is what one verification must come to.

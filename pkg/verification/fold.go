@@ -142,7 +142,7 @@ func (f *folding) deadline(set []Signal) {
 	due := since.At.Add(f.kind.Deadline).UTC()
 	f.state.ReviewDueAt = &due
 	f.state.Overdue = slices.ContainsFunc(set, func(s Signal) bool {
-		return s.Says == Overdue && s.Due != nil && s.Due.Equal(due)
+		return s.made() && s.Due != nil && s.Due.Equal(due)
 	})
 }
 
@@ -155,7 +155,9 @@ func (f *folding) anonymized(set []Signal) {
 		if !set[i].Disowned {
 			newest = max(newest, set[i].Seq)
 		}
-		st.AnonymizedThrough = max(st.AnonymizedThrough, set[i].Through)
+		if set[i].made() {
+			st.AnonymizedThrough = max(st.AnonymizedThrough, set[i].Through)
+		}
 	}
 	if st.DataAnonymized {
 		st.AnonymizedThrough = AllDeliveries

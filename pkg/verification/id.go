@@ -37,8 +37,9 @@ func ParseID(text string) (ID, error) {
 	return ID{Provider: parts[0], Kind: parts[1], Reference: parts[2]}, nil
 }
 
-// EncodeReference percent-encodes all but the unreserved characters of RFC 3986 and replaces
-// what is then longer than 128 bytes by the hexadecimal SHA-256 of the reference.
+// EncodeReference percent-encodes all but the unreserved characters of RFC 3986. It replaces by
+// its hexadecimal SHA-256 a reference that is then longer than 128 bytes, and `.` and `..`: in
+// a path these are directions, which clients follow before they ask, encoded or not.
 func EncodeReference(reference string) string {
 	var b strings.Builder
 	for i := range len(reference) {
@@ -48,15 +49,17 @@ func EncodeReference(reference string) string {
 			fmt.Fprintf(&b, "%%%02X", c)
 		}
 	}
-	if b.Len() > maxReference {
+	if b.Len() > maxReference || direction(reference) {
 		sum := sha256.Sum256([]byte(reference))
 		return hex.EncodeToString(sum[:])
 	}
 	return b.String()
 }
 
+func direction(segment string) bool { return segment == "." || segment == ".." }
+
 func encoded(s string) bool {
-	if s == "" || len(s) > maxReference {
+	if s == "" || len(s) > maxReference || direction(s) {
 		return false
 	}
 	for i := 0; i < len(s); i++ {

@@ -62,7 +62,7 @@ func (s *Signal) cause() Cause {
 	return Cause{ID: s.Delivery, Seq: s.Seq}
 }
 
-// Apply merges a signal into the record. A new signal always makes exactly one change. A copy
+// Apply merges a signal into the record: one that was received, or a made one. A new signal always makes exactly one change. A copy
 // makes one only where it alters the state: then the earlier position or the better decoder
 // of the copy decides otherwise. Else the change is nil: nothing happened, though the record
 // may know an earlier position now. It returns ErrTooManySignals, and the record as it was.

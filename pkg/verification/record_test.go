@@ -158,7 +158,7 @@ func TestTooManySignals(t *testing.T) {
 		apply(t, &record, s)
 	}
 	before := record
-	_, err := sample.Apply(&record, verification.Signal{ID: "more", Says: "yes"})
+	_, err := sample.Apply(&record, verification.Signal{ID: "more", Says: "yes", Seq: 9999})
 	if !errors.Is(err, verification.ErrTooManySignals) {
 		t.Errorf("error is %v", err)
 	}

@@ -138,9 +138,11 @@ const maxClockAhead = 5 * time.Minute
 
 // Received completes a decoded signal with where and when its delivery was received, and
 // caps a time that lies too far ahead. A signal without a time of its own happened when it
-// was received.
+// was received. Whatever the decoder said, the signal is no made one from here on: positions
+// count from 1, and what belongs to made signals alone is taken away.
 func (s *Signal) Received(seq uint64, at time.Time, delivery string) {
 	s.Seq, s.ReceivedAt, s.Delivery = seq, at, delivery
+	s.Due, s.Through, s.Disowned = nil, 0, false
 	switch {
 	case s.At.IsZero():
 		s.At = at
@@ -150,8 +152,10 @@ func (s *Signal) Received(seq uint64, at time.Time, delivery string) {
 	}
 }
 
-// made reports whether the signal was made by the lifecycle and not sent by the provider.
-func (s *Signal) made() bool { return s.Says == Overdue || s.Says == Anonymized }
+// made reports whether the signal was made by the lifecycle and not sent by the provider. It
+// has no delivery then, which is what no decoder can bring about: Received fills in the
+// position. What a signal says decides nothing here, since that is the decoder's to choose.
+func (s *Signal) made() bool { return s.Seq == 0 }
 
 // Made signals have ids that follow from what they say, so that each happens exactly once.
 

@@ -90,6 +90,39 @@ func TestMadeSignals(t *testing.T) {
 	}
 }
 
+// Nothing that a decoder says is taken for what the lifecycle makes itself: under a row of
+// such a name the signal does what the row says.
+func TestDecodedSignalsAreNotMade(t *testing.T) {
+	for _, says := range []string{verification.Overdue, verification.Anonymized} {
+		t.Run(says, func(t *testing.T) {
+			kind := *sample
+			kind.Table = append(slices.Clone(kind.Table), verification.Row{Says: says, Status: verification.Rejected, Phase: verification.PhaseDecision})
+			due := noon.Add(time.Hour)
+			claimed := verification.Signal{ID: "claimed", Says: says, At: noon.Add(time.Minute), Due: &due, Through: 99, Disowned: true}
+			claimed.Received(2, noon.Add(time.Hour), "delivery-2")
+			if claimed.Due != nil || claimed.Through != 0 || claimed.Disowned {
+				t.Errorf("received as %+v", claimed)
+			}
+			// Even where they got in otherwise, these fields count for made signals alone.
+			claimed.Due, claimed.Through = &due, 99
+			var record verification.Record
+			var change *verification.Change
+			for _, s := range append(told("started"), claimed) {
+				var err error
+				if change, err = kind.Apply(&record, s); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if s := record.State; s.Status != verification.Rejected || s.Overdue || s.AnonymizedThrough != 0 || s.DataAnonymized {
+				t.Errorf("state is %+v", s)
+			}
+			if change.Event != string(verification.Rejected) || change.Cause.Seq != 2 {
+				t.Errorf("published as %s, caused by %+v", change.Event, change.Cause)
+			}
+		})
+	}
+}
+
 func TestStatuses(t *testing.T) {
 	final := []verification.Status{
 		verification.Approved, verification.Rejected, verification.Suspected, verification.Inconclusive,

@@ -3,6 +3,7 @@ package simulator
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -34,20 +35,31 @@ func (s *simulation) ask(ctx context.Context, t target) (bool, Difference) {
 	player, story := s.story(t.story)
 	want := story.Want[t.want]
 	difference := Difference{ID: id(player.Provider, want), Want: wanted(want)}
-	got, err := s.get(ctx, difference.ID, want.Sandbox)
+	var got current
+	err := s.get(ctx, difference.ID, want.Sandbox, maxVerification, &got)
+	if err == nil && got.Status == "" {
+		err = errNoAnswer
+	}
 	if err != nil {
 		difference.Got = err.Error()
 		return false, difference
 	}
 	difference.Got = got.text()
-	right := got.Status == want.Status && got.DecidedBy == want.By && got.Attempt == want.Attempt &&
-		slices.Equal(got.Anomalies, want.Anomalies) && got.Version >= want.Signals
-	return right, difference
+	if got.Status != want.Status || got.DecidedBy != want.By || got.Attempt != want.Attempt || !slices.Equal(got.Anomalies, want.Anomalies) {
+		return false, difference
+	}
+	if wrong := s.announced(ctx, difference.ID, want, got.Version); wrong != "" {
+		difference.Got += "; " + wrong
+		return false, difference
+	}
+	return true, difference
 }
 
-// get asks the API for one verification.
-func (s *simulation) get(ctx context.Context, id string, sandbox bool) (*current, error) {
-	url := s.cfg.API.URL + "/v1/verifications/" + id
+var errNoAnswer = errors.New("the API answers with something that is no verification")
+
+// get asks the API for something of one verification, of at most so many bytes.
+func (s *simulation) get(ctx context.Context, path string, sandbox bool, limit int64, data any) error {
+	url := s.cfg.API.URL + "/v1/verifications/" + path
 	if sandbox {
 		url += "?sandbox=true"
 	}
@@ -55,30 +67,30 @@ func (s *simulation) get(ctx context.Context, id string, sandbox bool) (*current
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return nil, fmt.Errorf("no valid URL")
+		return fmt.Errorf("no valid URL")
 	}
 	if s.cfg.API.Token != "" {
 		request.Header.Set("Authorization", "Bearer "+s.cfg.API.Token)
 	}
 	response, err := s.client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("the API does not answer: %w", err)
+		return fmt.Errorf("the API does not answer: %w", err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxVerification))
+	body, err := io.ReadAll(io.LimitReader(response.Body, limit))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("the API does not answer: %w", err)
+		return fmt.Errorf("the API does not answer: %w", err)
 	case response.StatusCode == http.StatusNotFound:
-		return nil, fmt.Errorf("is not there")
+		return fmt.Errorf("is not there")
 	case response.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("the API answers with %s", response.Status)
+		return fmt.Errorf("the API answers with %s", response.Status)
 	}
-	var got struct{ Data current }
-	if err := json.Unmarshal(body, &got); err != nil || got.Data.Status == "" {
-		return nil, fmt.Errorf("the API answers with something that is no verification")
+	answer := struct{ Data any }{data}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return errNoAnswer
 	}
-	return &got.Data, nil
+	return nil
 }
 
 func wanted(want provider.Expectation) string {

@@ -21,8 +21,10 @@ func (s *simulation) deliver(ctx context.Context, one step, intended time.Time, 
 		if s.cfg.Rate == 0 {
 			intended = time.Now() // Nobody said when, so waiting for a connection does not count.
 		}
+		sent := time.Now()
 		given := s.post(one, timeout)
 		<-s.connections
+		s.heard(one, given, sent)
 		connected = false
 		s.tally.count(one, given, time.Since(intended))
 		switch {
@@ -44,6 +46,21 @@ func (s *simulation) deliver(ctx context.Context, one step, intended time.Time, 
 		s.tally.retried()
 		timeout = retries.LaterTimeout
 	}
+}
+
+// heard tells who listens.
+func (s *simulation) heard(one step, given answer, sent time.Time) {
+	if s.cfg.Heard == nil {
+		return
+	}
+	e := Exchange{
+		Player: one.player, Posted: one.posted, Forged: one.forged, Status: given.status, Cause: given.cause,
+		Sent: sent, Answered: time.Now(),
+	}
+	if given.taken() {
+		e.ID, e.Result = given.id, given.result
+	}
+	s.cfg.Heard(e)
 }
 
 // pause is the provider's pause at the speed of the simulation.

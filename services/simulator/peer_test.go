@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,6 +32,7 @@ type peer struct {
 	requests int
 	received map[string]int // by body, where it was taken
 	records  map[string]*verification.Record
+	events   map[string][]verification.Change // by the name of the record
 }
 
 type faults struct {
@@ -40,14 +42,18 @@ type faults struct {
 	forgetful    bool          // what was taken has no effect
 	refusedAlike int           // every webhook is answered with this status
 	slow         time.Duration // how long the first answer takes
+	doubled      bool          // every event is published twice
+	unlike       bool          // what is to be ignored or held is accepted
+	refusal      string        // the cause that bad signatures are refused for, in place of bad_signature
 }
 
 func newPeer(t *testing.T, f faults) *peer {
-	p := &peer{faults: f, providers: all.Providers(), received: map[string]int{}, records: map[string]*verification.Record{}}
+	p := &peer{faults: f, providers: all.Providers(), received: map[string]int{}, records: map[string]*verification.Record{}, events: map[string][]verification.Change{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /webhooks/{provider}/{segment...}", p.webhook)
 	mux.HandleFunc("POST /webhooks/{provider}", p.webhook)
 	mux.HandleFunc("GET /v1/verifications/{provider}/{kind}/{reference}", p.verification)
+	mux.HandleFunc("GET /v1/verifications/{provider}/{kind}/{reference}/events", p.timeline)
 	p.Server = httptest.NewServer(mux)
 	t.Cleanup(p.Close)
 	return p
@@ -86,17 +92,24 @@ func (p *peer) webhook(w http.ResponseWriter, r *http.Request) {
 	case p.refusedAlike > 0:
 		w.WriteHeader(p.refusedAlike)
 	case err != nil && !p.trusting:
-		refuse(w, known.RefusedStatus, "bad_signature")
+		refuse(w, known.RefusedStatus, cmp.Or(p.refusal, causeBadSignature))
 	case err != nil:
 		fmt.Fprint(w, `{"id":"x","status":"accepted"}`)
+	case !p.unlike && receipt.Family == provider.FamilyForeign:
+		fmt.Fprintf(w, `{"id":"x","status":%q}`, resultIgnored)
 	default:
 		p.received[string(body)]++
 		status := resultAccepted
+		if !p.unlike && receipt.Family == provider.FamilyUnsigned {
+			status = resultHeld
+		}
 		if p.received[string(body)] > 1 {
 			status = resultDuplicate
 		}
-		if err := p.fold(known, provider.Delivery{Event: receipt.Event, Body: body}); err != nil {
-			panic(err)
+		if receipt.Family == provider.FamilyVerification {
+			if err := p.fold(known, provider.Delivery{Event: receipt.Event, Body: body}); err != nil {
+				panic(err)
+			}
 		}
 		fmt.Fprintf(w, `{"id":"x","status":%q}`, status)
 	}
@@ -134,8 +147,17 @@ func (p *peer) fold(known *provider.Provider, d provider.Delivery) error {
 		if p.records[key] == nil {
 			p.records[key] = &verification.Record{ID: id}
 		}
-		if _, err := kind.Apply(p.records[key], e.Signal); err != nil {
+		change, err := kind.Apply(p.records[key], e.Signal)
+		if err != nil {
 			return err
+		}
+		if change == nil {
+			continue
+		}
+		p.events[key] = append(p.events[key], *change)
+		if p.doubled {
+			p.records[key].Version++
+			p.events[key] = append(p.events[key], *change)
 		}
 	}
 	return err
@@ -152,10 +174,25 @@ func (p *peer) verification(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "not_found")
 		return
 	}
-	body, err := json.Marshal(map[string]any{"data": map[string]any{
+	show(w, map[string]any{
 		"status": record.State.Status, "decided_by": record.State.By, "attempt": record.State.Attempt,
 		"anomalies": record.State.Anomalies, "version": record.Version,
-	}})
+	})
+}
+
+func (p *peer) timeline(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	path := strings.TrimSuffix(strings.TrimPrefix(r.URL.EscapedPath(), "/v1/verifications/"), "/events")
+	events := []map[string]any{}
+	for _, change := range p.events[recordKey(path, r.URL.Query().Get("sandbox") == "true")] {
+		events = append(events, map[string]any{"event": change.Event, "version": change.Version, "signal": change.Signal})
+	}
+	show(w, events)
+}
+
+func show(w http.ResponseWriter, data any) {
+	body, err := json.Marshal(map[string]any{"data": data})
 	if err != nil {
 		panic(err)
 	}

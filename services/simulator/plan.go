@@ -28,13 +28,19 @@ type step struct {
 
 // posts is how many requests the job is, without retries.
 func (j job) posts() int {
-	n := len(j)
-	for _, s := range j {
-		if s.twin {
-			n++
-		}
+	n := 0
+	for i := range j {
+		n += j[i].posts()
 	}
 	return n
+}
+
+// posts is how many requests the step is.
+func (s *step) posts() int {
+	if s.twin {
+		return 2
+	}
+	return 1
 }
 
 // plan says what is sent in which order. It is used by one goroutine.

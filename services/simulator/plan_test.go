@@ -18,7 +18,7 @@ func planned(shuffle bool, seed uint64) (*simulation, []job) {
 	providers := all.Providers()
 	for i := range providers {
 		for _, scenario := range providers[i].Scenarios {
-			s.cast = append(s.cast, role{&Player{Provider: &providers[i]}, scenario})
+			s.cast = append(s.cast, newRole(&Player{Provider: &providers[i]}, scenario))
 		}
 	}
 	plan := s.newPlan()

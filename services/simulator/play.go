@@ -23,17 +23,22 @@ func (s *simulation) play(ctx context.Context) {
 	jobs.Go(func() { s.plan(planning, planned) })
 	underWay := make(chan struct{}, maxUnderWay)
 	var begun time.Time
-	posts := 0
+	var table *timetable
 	for next := range planned {
-		intended := time.Now()
+		select {
+		case <-s.cfg.Enough:
+			return
+		default:
+		}
+		due := slots{first: time.Now()}
 		if begun.IsZero() {
-			begun = intended
+			begun = due.first
+			table = newTimetable(begun, s.cfg.Rate)
 		}
 		if s.cfg.Rate > 0 {
-			intended = begun.Add(time.Duration(float64(posts) / s.cfg.Rate * float64(time.Second)))
-			posts += next.posts()
+			due = table.enter(next.posts())
 		}
-		if s.cfg.Duration > 0 && intended.Sub(begun) >= s.cfg.Duration || !sleepUntil(ctx, intended) {
+		if s.cfg.Duration > 0 && due.first.Sub(begun) >= s.cfg.Duration || !sleepUntil(ctx, due.first) {
 			return
 		}
 		if !take(ctx, underWay) {
@@ -45,7 +50,7 @@ func (s *simulation) play(ctx context.Context) {
 		}
 		jobs.Go(func() {
 			defer func() { <-underWay }()
-			s.run(ctx, next, intended, connected)
+			s.run(ctx, next, due, connected)
 		})
 	}
 }
@@ -67,12 +72,18 @@ func (s *simulation) plan(ctx context.Context, planned chan<- job) {
 	}
 }
 
-// run sends the deliveries of a job. The first should be sent at the given time, the others
-// as soon as the one before is through. Where it is connected, it has a connection to begin
-// with.
-func (s *simulation) run(ctx context.Context, j job, intended time.Time, connected bool) {
+// run sends the deliveries of a job, each as soon as the one before is through, and not before
+// it is due: how late it is for that counts. Where it is connected, it has a connection to
+// begin with.
+func (s *simulation) run(ctx context.Context, j job, due slots, connected bool) {
 	s.begun(j[0].story)
+	nth := 0
 	for _, one := range j {
+		intended := due.at(nth)
+		if !sleepUntil(ctx, intended) {
+			return
+		}
+		nth += one.posts()
 		var twin sync.WaitGroup
 		if one.twin {
 			again := one
@@ -81,7 +92,7 @@ func (s *simulation) run(ctx context.Context, j job, intended time.Time, connect
 		}
 		s.deliver(ctx, one, intended, connected)
 		twin.Wait()
-		intended, connected = time.Now(), false
+		connected = false
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/verdict-stream/verdict/pkg/provider"
 )
 
 // The causes that no receiver gives.
@@ -29,12 +31,26 @@ const (
 
 var results = []string{resultAccepted, resultDuplicate, resultIgnored, resultHeld}
 
+// expected says what a webhook that is taken must be answered with, by what it is for.
+var expected = map[provider.Family][]string{
+	provider.FamilyVerification: {resultAccepted, resultDuplicate},
+	provider.FamilyForeign:      {resultIgnored},
+	provider.FamilyUnsigned:     {resultHeld, resultDuplicate},
+}
+
+// The causes of refusals that are told apart.
+const (
+	causeBadSignature = "bad_signature"
+	causeUnavailable  = "unavailable" // nothing was looked at
+)
+
 // maxAnswer is far above what a receiver answers.
 const maxAnswer = 64 << 10
 
 // answer is what became of one request.
 type answer struct {
 	status int    // of HTTP, 0 for none
+	id     string // of the delivery, where it was taken
 	result string // what the receiver did with a webhook that it took
 	cause  string // why it was not taken
 }
@@ -49,11 +65,12 @@ const forged = "not-"
 // post sends a delivery once. Whoever waits for it, it is not interrupted: a provider does not
 // hang up either.
 func (s *simulation) post(one step, timeout time.Duration) answer {
-	secret := one.player.Secret
+	secret, posted := one.player.Secret, one.posted
 	if one.forged {
 		secret = forged + secret
+		posted.Family = provider.FamilyVerification // A signature that is bad, not one that is missing.
 	}
-	signed, err := one.player.Provider.Sign(one.posted.Event, one.posted.Body, secret)
+	signed, err := one.player.Provider.Post(posted, secret)
 	if err != nil {
 		return answer{cause: causeUnsigned}
 	}
@@ -90,12 +107,13 @@ func silence(err error) string {
 func read(status int, body []byte) answer {
 	given := answer{status: status}
 	var said struct {
+		ID     string
 		Status json.RawMessage
 		Cause  string
 	}
 	err := json.Unmarshal(body, &said)
 	if err == nil && status < http.StatusMultipleChoices {
-		err = json.Unmarshal(said.Status, &given.result)
+		given.id, err = said.ID, json.Unmarshal(said.Status, &given.result)
 	}
 	if err == nil && status >= http.StatusMultipleChoices {
 		given.cause = said.Cause

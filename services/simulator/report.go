@@ -33,6 +33,8 @@ type Counts struct {
 	// Refused are those that were not taken, by cause; Forged.Refused are among them.
 	Refused map[string]int `json:"refused"`
 	Retried int            `json:"retried"`
+	// Unexpected are those that were taken, and answered with something else than they must be.
+	Unexpected int `json:"unexpected"`
 	// Failed are webhooks that were given up.
 	Failed int    `json:"failed"`
 	Forged Forged `json:"bad_signatures"`
@@ -40,9 +42,14 @@ type Counts struct {
 
 // Forged are the requests with a bad signature. None may be accepted.
 type Forged struct {
-	Sent     int `json:"sent"`
-	Refused  int `json:"refused"`
-	Accepted int `json:"accepted"`
+	Sent int `json:"sent"`
+	// Refused are those that were refused for their signature, with the provider's status.
+	Refused int `json:"refused"`
+	// RefusedOtherwise had another status or cause.
+	RefusedOtherwise int `json:"refused_otherwise"`
+	// Unanswered had no answer, or none but that the receiver cannot tell now.
+	Unanswered int `json:"unanswered"`
+	Accepted   int `json:"accepted"`
 }
 
 // Latency is how long the answers took, those of forged requests left out.
@@ -90,6 +97,12 @@ func (r *Report) Err() error {
 	var errs []error
 	if n := r.Forged.Accepted; n > 0 {
 		errs = append(errs, fmt.Errorf("%d webhooks with a bad signature were accepted", n))
+	}
+	if n := r.Forged.RefusedOtherwise; n > 0 {
+		errs = append(errs, fmt.Errorf("%d webhooks with a bad signature were refused with another status or cause", n))
+	}
+	if r.Unexpected > 0 {
+		errs = append(errs, fmt.Errorf("%d webhooks were not answered with what they must be", r.Unexpected))
 	}
 	if r.Failed > 0 {
 		errs = append(errs, fmt.Errorf("%d webhooks were given up", r.Failed))

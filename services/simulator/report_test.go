@@ -19,7 +19,7 @@ var reports = map[string]Report{
 		Seed: 7, Start: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Stories: 10, Complete: 10, ElapsedSeconds: 2, PerSecond: 20.5,
 		Counts: Counts{
 			Sent: 41, Accepted: 30, Duplicate: 6, Ignored: 1, Held: 1, Retried: 1,
-			Refused: map[string]int{"unavailable": 1, "bad_signature": 2}, Forged: Forged{Sent: 2, Refused: 2},
+			Refused: map[string]int{"unavailable": 1, "bad_signature": 2}, Forged: Forged{Sent: 3, Refused: 2, Unanswered: 1},
 		},
 		Latency: Latency{
 			P50: Milliseconds(1500 * time.Microsecond), P90: Milliseconds(2 * time.Millisecond), P99: Milliseconds(3 * time.Millisecond),
@@ -28,7 +28,7 @@ var reports = map[string]Report{
 		Verified: &Verified{Checked: 11, Differences: []Difference{}},
 	},
 	"different": {
-		Seed: 8, Counts: Counts{Failed: 2, Forged: Forged{Sent: 1, Accepted: 1}},
+		Seed: 8, Counts: Counts{Unexpected: 3, Failed: 2, Forged: Forged{Sent: 5, Accepted: 1, RefusedOtherwise: 4}},
 		Verified: &Verified{Checked: 3, Different: 2, Differences: []Difference{{"a/b/c", "approved, attempt 1, version 1", "is not there"}}},
 	},
 	"interrupted": {Seed: 9, Interrupted: true, Stories: 10, Complete: 4},
@@ -69,7 +69,7 @@ func golden(t *testing.T, name string, got []byte) {
 func TestReportErr(t *testing.T) {
 	for name, want := range map[string]string{
 		"clean": "", "interrupted": "",
-		"different": "1 webhooks with a bad signature were accepted\n2 webhooks were given up\n2 verifications are not what they must be",
+		"different": "1 webhooks with a bad signature were accepted\n4 webhooks with a bad signature were refused with another status or cause\n3 webhooks were not answered with what they must be\n2 webhooks were given up\n2 verifications are not what they must be",
 	} {
 		r, got := reports[name], ""
 		if err := r.Err(); err != nil {

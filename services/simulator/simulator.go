@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,6 +29,9 @@ type Config struct {
 	// Stories is how many are played, 0 for as many as Duration allows.
 	Stories  int
 	Duration time.Duration
+	// Enough, where it is set and closed, lets no new webhooks begin; those that have are gone
+	// on with.
+	Enough <-chan struct{}
 	// Rate is the number of webhooks a second, whatever the answers; latency then counts from
 	// when a webhook should have been sent. With 0 each connection sends when it is free.
 	Rate        float64
@@ -41,6 +45,9 @@ type Config struct {
 	Speed float64
 	// API is asked in the end; nil asks nothing.
 	API *API
+	// Heard, where it is set, is called with every request once its answer is there, or cannot
+	// come any more; by several goroutines at a time.
+	Heard func(Exchange)
 	// Progress, where it is set, is called every ProgressEvery while the run goes on.
 	Progress      func(Progress)
 	ProgressEvery time.Duration
@@ -52,6 +59,19 @@ type Player struct {
 	Scenarios []provider.Scenario // those of it that are played
 	Secret    string
 	URL       string // with the provider's name and the URL token, as far as the provider's own part
+}
+
+// Exchange is one request and what the sender got to know of it.
+type Exchange struct {
+	Player *Player
+	Posted provider.Posted
+	// Forged holds where it was signed with a secret that is not the provider's.
+	Forged bool
+	// Status is that of HTTP, 0 where there was no answer. ID and Result are set where the
+	// webhook was taken, Cause where it was not.
+	Status            int
+	ID, Result, Cause string
+	Sent, Answered    time.Time
 }
 
 // simulation is one run.
@@ -74,6 +94,19 @@ const untouched = 1 << 7
 type role struct {
 	player   *Player
 	scenario provider.Scenario
+	// held holds for a scenario with webhooks that come without a signature.
+	held bool
+}
+
+// heldStories is how many stories of each such scenario are played where there are others: a
+// receiver takes a hundred webhooks that nobody vouches for, and then but two a second.
+const heldStories = 20
+
+func newRole(p *Player, scenario provider.Scenario) role {
+	story := scenario.Make(rand.New(rand.NewPCG(0, 0)), time.Unix(0, 0))
+	return role{p, scenario, slices.ContainsFunc(story.Deliveries, func(d provider.Posted) bool {
+		return d.Family == provider.FamilyUnsigned
+	})}
 }
 
 // Run plays until the stories are through, the duration is over or ctx ends, and then asks
@@ -84,7 +117,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	for i := range cfg.Players {
 		p := &cfg.Players[i]
 		for _, scenario := range p.Scenarios {
-			s.cast = append(s.cast, role{p, scenario})
+			s.cast = append(s.cast, newRole(p, scenario))
 		}
 	}
 	if err := s.validate(); err != nil {
@@ -116,7 +149,7 @@ func (s *simulation) validate() error {
 	switch {
 	case len(s.cast) == 0:
 		return fmt.Errorf("there is nothing to play")
-	case c.Stories <= 0 && c.Duration <= 0:
+	case c.Stories <= 0 && c.Duration <= 0 && c.Enough == nil:
 		return fmt.Errorf("a run needs a number of verifications or a duration")
 	case c.Connections <= 0 || c.Rate < 0 || c.Speed <= 0:
 		return fmt.Errorf("connections and speed must be above zero, and the rate not below")
@@ -128,9 +161,21 @@ func (s *simulation) validate() error {
 
 // story makes the story of a number, the same each time.
 func (s *simulation) story(n int) (*Player, provider.Story) {
-	r := s.cast[n%len(s.cast)]
+	r := s.role(n)
 	source := rand.NewPCG(s.cfg.Seed^uint64(s.cfg.Start.UnixNano()), uint64(n))
 	return r.player, r.scenario.Make(rand.New(source), s.cfg.Start)
+}
+
+// role is what the story of a number is of: each role in turn.
+func (s *simulation) role(n int) role {
+	count := len(s.cast)
+	for i := range count {
+		// What is held often enough leaves its turn to the next.
+		if r := s.cast[(n+i)%count]; !r.held || n/count < heldStories {
+			return r
+		}
+	}
+	return s.cast[n%count]
 }
 
 // planned notes a new story; the stories are numbered from 0 on.

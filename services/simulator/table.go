@@ -25,7 +25,10 @@ func (r *Report) WriteTable(out io.Writer) error {
 	}
 	row("retried", r.Retried)
 	row("given up", r.Failed)
-	row("bad signatures", fmt.Sprintf("%d sent, %d refused, %d accepted", r.Forged.Sent, r.Forged.Refused, r.Forged.Accepted))
+	row("not as expected", r.Unexpected)
+	f := r.Forged
+	row("bad signatures", fmt.Sprintf("%d sent, %d refused, %d refused otherwise, %d unanswered, %d accepted",
+		f.Sent, f.Refused, f.RefusedOtherwise, f.Unanswered, f.Accepted))
 	row("latency", fmt.Sprintf("p50 %s  p90 %s  p99 %s  p99.9 %s  max %s", r.Latency.P50, r.Latency.P90, r.Latency.P99, r.Latency.P999, r.Latency.Max))
 	switch v := r.Verified; {
 	case v != nil:

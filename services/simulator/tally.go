@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -52,14 +53,26 @@ func (t *tally) count(one step, given answer, took time.Duration) {
 	if !one.forged {
 		// A value outside of the range is put at its end, where nothing can fail.
 		_ = t.latency.RecordValue(min(max(int64(took/shortest), 1), int64(longest/shortest)))
+		if given.taken() && !slices.Contains(expected[one.posted.Family], given.result) {
+			c.Unexpected++
+		}
 		return
 	}
-	c.Forged.Sent++
+	c.Forged.count(given, one.player.Provider.RefusedStatus)
+}
+
+// count counts the answer to one more request with a bad signature.
+func (f *Forged) count(given answer, status int) {
+	f.Sent++
 	switch {
 	case given.taken():
-		c.Forged.Accepted++
-	case given.status == one.player.Provider.RefusedStatus:
-		c.Forged.Refused++
+		f.Accepted++
+	case given.status == status && given.cause == causeBadSignature:
+		f.Refused++
+	case given.status == 0, given.cause == causeUnavailable:
+		f.Unanswered++
+	default:
+		f.RefusedOtherwise++
 	}
 }
 

@@ -24,7 +24,7 @@ type simulateCommand struct {
 	Scenario      []string          `help:"Scenarios to play, by name; otherwise all of these providers."`
 	List          bool              `help:"Print the scenarios and what each comes to, and send nothing."`
 	Count         int               `default:"1000" help:"How many stories to play; 0 for as many as --duration allows. Most tell of one verification."`
-	Duration      time.Duration     `help:"When to stop at the latest; 0 for no limit."`
+	Duration      time.Duration     `help:"When to begin no more stories; 0 for no limit."`
 	Rate          float64           `help:"Webhooks a second to send, whatever the answers; latency then counts from when each should have been sent. With 0 every connection sends as soon as it is free."`
 	Connections   int               `default:"16" help:"Requests at once."`
 	Seed          *uint64           `help:"What the made-up stories depend on; otherwise another one each time."`

@@ -71,6 +71,12 @@ func (cmd *simulateCommand) equip(c *Config, players []simulator.Player) ([]simu
 			missing = err
 			continue
 		}
+		if p, err = cmd.held(c, p); err != nil {
+			return nil, err
+		}
+		if len(p.Scenarios) == 0 {
+			continue
+		}
 		p.Secret = secret.Reveal()
 		if p.URL, err = like.target(c, ""); err != nil {
 			return nil, err
@@ -84,6 +90,32 @@ func (cmd *simulateCommand) equip(c *Config, players []simulator.Player) ([]simu
 		return nil, missing
 	}
 	return equipped, nil
+}
+
+// held leaves out the scenarios that expect unsigned webhooks to be held, where the settings say
+// that something else becomes of them. One that was asked for by its name is an error.
+func (cmd *simulateCommand) held(c *Config, p simulator.Player) (simulator.Player, error) {
+	set := c.Provider(p.Provider.Name)
+	if set == nil || set.Unsigned != UnsignedReject && (set.Unsigned != UnsignedToken || !set.URLToken.IsSet()) {
+		return p, nil
+	}
+	var kept []provider.Scenario
+	for _, s := range p.Scenarios {
+		switch {
+		case !postsUnsigned(s):
+			kept = append(kept, s)
+		case slices.Contains(cmd.Scenario, s.Name):
+			return p, fmt.Errorf("--scenario: %s expects that unsigned webhooks are held, and %sUNSIGNED is %s",
+				s.Name, envPrefix+strings.ToUpper(p.Provider.Name)+"_", set.Unsigned)
+		}
+	}
+	p.Scenarios = kept
+	return p, nil
+}
+
+func postsUnsigned(s provider.Scenario) bool {
+	story := s.Make(rand.New(rand.NewPCG(0, 0)), time.Now())
+	return slices.ContainsFunc(story.Deliveries, func(d provider.Posted) bool { return d.Family == provider.FamilyUnsigned })
 }
 
 // mayReach refuses what is not on this machine: only an address of the loopback, or its name,

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/verdict-stream/verdict/pkg/provider"
 	"github.com/verdict-stream/verdict/pkg/verification"
 	"github.com/verdict-stream/verdict/services/simulator"
 )
@@ -18,6 +19,7 @@ type listedScenario struct {
 	Provider string           `json:"provider"`
 	Name     string           `json:"name"`
 	Events   []string         `json:"events"`
+	Answers  []string         `json:"answers"` // what each event must be answered with
 	Ordered  bool             `json:"ordered"` // whether only the order of arrival decides
 	Comes    []listedOutcomes `json:"comes_to"`
 }
@@ -29,6 +31,11 @@ type listedOutcomes struct {
 	Sandbox bool                `json:"sandbox"`
 }
 
+// answers are the receiver's to the webhooks of stories.
+var answers = map[provider.Family]string{
+	provider.FamilyVerification: answerAccepted, provider.FamilyForeign: answerIgnored, provider.FamilyUnsigned: answerHeld,
+}
+
 // writeScenarios prints the scenarios of the players.
 func writeScenarios(out io.Writer, players []simulator.Player, asJSON bool) error {
 	var list []listedScenario
@@ -38,6 +45,7 @@ func writeScenarios(out io.Writer, players []simulator.Player, asJSON bool) erro
 			one := listedScenario{Provider: p.Provider.Name, Name: s.Name, Ordered: story.Ordered}
 			for _, d := range story.Deliveries {
 				one.Events = append(one.Events, d.Event)
+				one.Answers = append(one.Answers, answers[d.Family])
 			}
 			for _, w := range story.Want {
 				one.Comes = append(one.Comes, listedOutcomes{w.Kind, w.Status, w.Attempt, w.Sandbox})
@@ -57,7 +65,14 @@ func writeScenarios(out io.Writer, players []simulator.Player, asJSON bool) erro
 		for _, c := range s.Comes {
 			ends = append(ends, c.Kind+" "+string(c.Status))
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", s.Provider, s.Name, strings.Join(ends, ", "), strings.Join(s.Events, ", "))
+		var events []string
+		for i, event := range s.Events {
+			if answer := s.Answers[i]; answer != answerAccepted {
+				event += " (" + answer + ")"
+			}
+			events = append(events, event)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", s.Provider, s.Name, strings.Join(ends, ", "), strings.Join(events, ", "))
 	}
 	return table.Flush()
 }

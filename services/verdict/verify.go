@@ -19,11 +19,11 @@ type verifyCommand struct {
 	Path        string       `xor:"path" help:"Last part of the URL that it was posted to, behind the provider and the token." placeholder:"SEGMENT"`
 	Secret      []string     `sep:"none" help:"Secrets to try, newest first; otherwise those that are configured, or the one that development mode made in the data directory."`
 	Header      []string     `short:"H" sep:"none" help:"A header that came with it." placeholder:"'NAME: VALUE'"`
-	HeadersFile string       `help:"File with the headers that came with it, one on each line." placeholder:"FILE"`
+	HeadersFile string       `help:"File with the headers that came with it, one on each line; the request line may be among them. What curl -v shows will do." placeholder:"FILE"`
 	Body        string       `help:"File with the body alone; - reads standard input." placeholder:"FILE"`
 	Claims      bool         `help:"Print the personal data that is in it, too."`
 	JSON        bool         `name:"json" help:"Print the result as JSON, with all events."`
-	Request     []string     `arg:"" optional:"" help:"Files with requests as they were posted, in their order: request line, headers, an empty line, the body. Without any, and with -, standard input is read; it may also be a body alone."`
+	Request     []string     `arg:"" optional:"" help:"Files with requests as they were posted, in their order: request line, headers, an empty line, the body; or as curl -v shows them. Without any, and with -, standard input is read; it may also be a body alone."`
 }
 
 // Help is shown by `verdict verify --help`.
@@ -39,6 +39,8 @@ Examples:
   verdict verify --provider yousign -H 'X-Yousign-Signature-256: sha256=…' --body body.json
 
   verdict verify first.http second.http
+
+  verdict verify --headers-file curl-v.txt --body body.json
 
   pbpaste | verdict verify --provider kycaid`
 }
@@ -105,7 +107,10 @@ func (cmd *verifyCommand) posts() ([]*postedRequest, error) {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
 		p.source = file
-		for _, line := range headers {
+		if err := p.head(headers); err != nil {
+			return nil, err
+		}
+		for _, line := range cmd.Header {
 			if err := p.add(line); err != nil {
 				return nil, err
 			}
@@ -116,29 +121,23 @@ func (cmd *verifyCommand) posts() ([]*postedRequest, error) {
 	return posts, nil
 }
 
-// headers are the lines of all headers that were given beside the requests.
-func (cmd *verifyCommand) headers() ([]string, error) {
-	lines := cmd.Header
+// headers is the file of the headers that were given beside the requests.
+func (cmd *verifyCommand) headers() ([]byte, error) {
 	if cmd.HeadersFile == "" {
-		return lines, nil
+		return nil, nil
 	}
 	text, err := os.ReadFile(cmd.HeadersFile)
 	if err != nil {
 		return nil, fmt.Errorf("read the headers: %w", err)
 	}
-	for line := range strings.Lines(string(text)) {
-		if line = strings.TrimSpace(line); line != "" && !requestLine.MatchString(line) {
-			lines = append(lines, line)
-		}
-	}
-	return lines, nil
+	return text, nil
 }
 
 // verify checks the signature of one webhook.
 func (cmd *verifyCommand) verify(c *Config, providers []provider.Provider, p *postedRequest) (*verified, error) {
-	name, segment := p.provider, p.segment
-	if cmd.Provider != "" {
-		name = cmd.Provider
+	name, segment := cmd.Provider, p.segment()
+	if name == "" && p.route != nil {
+		name = p.route.provider
 	}
 	if name == "" {
 		return nil, errors.New("--provider: is needed where no path of a request names it")
@@ -170,7 +169,7 @@ func (cmd *verifyCommand) verify(c *Config, providers []provider.Provider, p *po
 	}
 	v := newVerified(known, p, r)
 	v.SecretsFrom = from
-	v.check(c.Provider(known.Name), providers)
+	v.check(p, c.Provider(known.Name), providers)
 	return v, nil
 }
 

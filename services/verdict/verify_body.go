@@ -44,10 +44,7 @@ func jsonChanges(changes []bodyChange) []bodyChange {
 			}
 		}
 	}
-	slashes := bytes.ReplaceAll(body, []byte(`\/`), []byte("/"))
-	add("plain slashes in the body", slashes)
-	add("escaped slashes in the body", bytes.ReplaceAll(slashes, []byte("/"), []byte(`\/`)))
-	return changes
+	return reserialised(changes)
 }
 
 func indentation(blanks string) string {

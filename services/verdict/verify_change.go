@@ -57,9 +57,9 @@ func secretChanges(secrets []string) []secretChange {
 	return changes
 }
 
-// appendChange adds a form that differs from the body.
+// appendChange adds a form that differs from the body and from the forms before.
 func appendChange(changes []bodyChange, says string, value []byte) []bodyChange {
-	if len(value) == 0 || bytes.Equal(value, changes[0].value) {
+	if len(value) == 0 || slices.ContainsFunc(changes, func(c bodyChange) bool { return bytes.Equal(value, c.value) }) {
 		return changes
 	}
 	return append(changes, bodyChange{says, value})

@@ -21,6 +21,15 @@ type verifiedPart struct {
 	Published    string              `json:"published,omitempty"` // the status of the event, empty where nothing changed
 	State        *event.Verification `json:"state,omitempty"`     // the event
 	Reused       bool                `json:"payload_reused,omitempty"`
+	// SeenBefore holds where the payload came before under an event that tells of nothing.
+	SeenBefore bool `json:"seen_before,omitempty"`
+}
+
+// remembered is a signed payload of an unhandled event. Under another name, which nobody signs,
+// it would tell of a verification; so it is kept when it was seen.
+type remembered struct {
+	Signal string    `json:"signal"`
+	At     time.Time `json:"at"`
 }
 
 // hashed stands for a reference that looks like personal data: it is published as a keyed hash.
@@ -32,10 +41,11 @@ type folding struct {
 	seq     uint64
 	records map[string]*verification.Record
 	owners  map[string]verification.ID // of signed payloads, by signal
+	seen    map[string]verification.Signal
 }
 
 func newFolding() *folding {
-	return &folding{now: time.Now().UTC(), records: map[string]*verification.Record{}, owners: map[string]verification.ID{}}
+	return &folding{now: time.Now().UTC(), records: map[string]*verification.Record{}, owners: map[string]verification.ID{}, seen: map[string]verification.Signal{}}
 }
 
 // decode reads what an accepted webhook says and applies it. The error is a defect of the
@@ -50,6 +60,9 @@ func (v *verified) decode(f *folding, withClaims bool) error {
 	switch {
 	case errors.Is(err, provider.ErrUnhandled):
 		v.Outcome = string(event.Unhandled)
+		if v.Result == answerAccepted {
+			f.remember(v, decoded.Seen)
+		}
 		return nil
 	case errors.As(err, &undecodable):
 		v.Outcome = fmt.Sprintf("%s: %v", event.Dead, undecodable)
@@ -68,6 +81,17 @@ func (v *verified) decode(f *folding, withClaims bool) error {
 		v.Elements = append(v.Elements, *part)
 	}
 	return nil
+}
+
+// remember does what the lifecycle does with the payloads of an unhandled event.
+func (f *folding) remember(v *verified, seen []verification.Signal) {
+	for _, s := range seen {
+		s.Received(f.seq, f.now, v.ID)
+		if _, before := f.seen[s.ID]; !before {
+			f.seen[s.ID] = s
+		}
+		v.Remembered = append(v.Remembered, remembered{s.ID, f.seen[s.ID].At})
+	}
 }
 
 // apply does what the lifecycle does with an element; of a held webhook it only reads it.
@@ -101,6 +125,10 @@ func (f *folding) apply(v *verified, e provider.Element) (*verifiedPart, error) 
 		return part, nil
 	}
 	f.owners[s.ID] = id
+	if seen, before := f.seen[s.ID]; before {
+		s.Seq, s.At, s.ReceivedAt, s.Delivery = seen.Seq, seen.At, seen.ReceivedAt, seen.Delivery
+		part.SeenBefore, part.Signal = true, s
+	}
 	key := fmt.Sprint(id, s.Sandbox)
 	if f.records[key] == nil {
 		f.records[key] = &verification.Record{ID: id, Sandbox: s.Sandbox}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/verdict-stream/verdict/pkg/event"
 )
@@ -58,7 +59,7 @@ func (v *verified) write(w io.Writer) {
 	switch {
 	case v.Secret > 0:
 		line(w, "signature", "secret %d of %d fits (%s)", v.Secret, v.Secrets, v.SecretsFrom)
-	case v.Family != "":
+	case v.Unsigned:
 		line(w, "signature", "none: this event may come without")
 	default:
 		line(w, "signature", "no secret of %d fits (%s)", v.Secrets, v.SecretsFrom)
@@ -82,6 +83,11 @@ func (v *verified) writeContent(w io.Writer) {
 	if v.Outcome != "" {
 		line(w, "outcome", "%s", v.Outcome)
 	}
+	for _, r := range v.Remembered {
+		line(w, "remembers", "the signed payload of signal %s, said at %s:", r.Signal, r.At.Format(time.RFC3339))
+		line(w, "", "the name of the event is not signed, so the payload could come again under that of one that decides;")
+		line(w, "", "it then counts as said when it was first seen, and not as news")
+	}
 	for _, part := range v.Elements {
 		line(w, "tells of", "%s", part.Verification)
 		line(w, "signal", "%s", indent(part.Signal))
@@ -94,6 +100,9 @@ func (v *verified) writeContent(w io.Writer) {
 		switch {
 		case part.Reused:
 			line(w, "comes to", "nothing: the payload was seen for another verification")
+		case part.SeenBefore && part.State != nil:
+			line(w, "comes to", "%s,", summary(part.State, part.Published))
+			line(w, "", "dated back to %s, when the payload was seen first, under an event that tells of nothing", part.Signal.At.Format(time.RFC3339))
 		case part.State != nil:
 			line(w, "comes to", "%s", summary(part.State, part.Published))
 		case v.Result == answerAccepted:

@@ -21,12 +21,21 @@ func TestParseRequest(t *testing.T) {
 		{"line end of an editor", "X-Sum: 1\nContent-Length: 2\n\n{}\n", "", "", "1", "{}", "left out"},
 		{"cut", "X-Sum: 1\nContent-Length: 9\n\n{}\n", "", "", "1", "{}\n", "not the bytes"},
 		{"of two the first", "X-Sum: 1\nX-Sum: 2\n\n{}", "", "", "1", "{}", ""},
+		{"curl", "*   Trying 127.0.0.1:8080...\n> POST /webhooks/acme/~t/done HTTP/1.1\r\n> Host: x\r\n> X-Sum: 1\r\n> Content-Length: 2\r\n>\r\n} [2 bytes data]\n" +
+			"* upload completely sent off: 2 bytes\n{}\n< HTTP/1.1 401 Unauthorized\n< A: b\n<\n{\"cause\":\"bad_signature\"}\n", "acme", "done", "1", "{}", "left out"},
+		{"curl without a body", "> POST /webhooks/acme HTTP/2\n> X-Sum: 1\n> \n< HTTP/2 401\n< \n{\"title\":\"no\"}", "acme", "", "1", "", "does not show the body"},
+		{"curl, headers alone", "> X-Sum: 1\n>\n{\"a\":\n  1}", "", "", "1", "{\"a\":\n  1}", ""},
+		{"no curl", "> no header\n{}", "", "", "", "> no header\n{}", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p, err := parseRequest([]byte(c.text))
 			must(t, err)
 			p.limit()
-			if p.provider != c.provider || p.segment != c.segment || p.header.Get("X-Sum") != c.header || string(p.body) != c.body {
+			name := ""
+			if p.route != nil {
+				name = p.route.provider
+			}
+			if name != c.provider || p.segment() != c.segment || p.header.Get("X-Sum") != c.header || string(p.body) != c.body {
 				t.Errorf("parsed as %+v with the body %q", p, p.body)
 			}
 			if note := strings.Join(p.notes, ""); !strings.Contains(note, c.note) || (c.note == "") != (note == "") {
@@ -51,10 +60,13 @@ func TestVerifyParts(t *testing.T) {
 	must(t, os.WriteFile(body, signed.Body, 0o600))
 	line := p.Scheme.Header + ": " + signed.Header[p.Scheme.Header]
 	must(t, os.WriteFile(headers, []byte("POST /x HTTP/1.1\nA: b, c\n"+line+"\n\n"), 0o600))
+	curled := filepath.Join(dir, "curl")
+	must(t, os.WriteFile(curled, []byte("* Connected\n> POST /webhooks/idenfy/expired HTTP/1.1\n> "+line+"\n>\n< HTTP/1.1 401 Unauthorized\n"), 0o600))
 	for _, args := range [][]string{
 		{"--event", event, "-H", line, "--body", body},
 		{"--path", "expired", "--headers-file", headers, "--body", body},
 		{"--event", event, "--header", strings.ToLower(line), body},
+		{"--headers-file", curled, "--body", body},
 	} {
 		args = append(args, "--provider", "idenfy", "--secret", "another,", "--secret", newSecret)
 		if v := verifyJSON(t, 0, args...)[0]; v.Secret != 2 || v.Event != "id_verification_expired" {

@@ -4,10 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/verdict-stream/verdict/pkg/event"
 	"github.com/verdict-stream/verdict/pkg/provider"
+	"github.com/verdict-stream/verdict/services/receiver"
 )
 
 // verified is what becomes of one webhook.
@@ -25,7 +27,8 @@ type verified struct {
 
 	Secrets     int    `json:"secrets"` // how many were tried
 	SecretsFrom string `json:"secrets_from"`
-	Secret      int    `json:"secret,omitempty"` // the position of the one that fits, from 1
+	Secret      int    `json:"secret,omitempty"`   // the position of the one that fits, from 1
+	Unsigned    bool   `json:"unsigned,omitempty"` // there is no signature, and the event may come without
 
 	// Result and Status are the receiver's answer.
 	Result string   `json:"result"`
@@ -37,6 +40,7 @@ type verified struct {
 	Event      string         `json:"event,omitempty"`
 	Family     string         `json:"family,omitempty"`
 	Outcome    string         `json:"outcome,omitempty"` // where the body makes no event
+	Remembered []remembered   `json:"remembered,omitempty"`
 	Elements   []verifiedPart `json:"elements,omitempty"`
 
 	known   *provider.Provider
@@ -95,8 +99,20 @@ func newVerified(known *provider.Provider, p *postedRequest, r provider.Request)
 func (v *verified) taken() bool { return v.Status == http.StatusOK }
 
 // check verifies the signature and finds the receiver's answer, and the reason of a refusal.
-func (v *verified) check(set *ProviderConfig, providers []provider.Provider) {
+func (v *verified) check(p *postedRequest, set *ProviderConfig, providers []provider.Provider) {
 	receipt, err := v.known.Verify(v.request)
+	if cause, status, hint := v.edge(p, set); cause != "" {
+		v.Result, v.Status, v.Segment = string(cause), status, "" // The segment may be a token without its mark.
+		v.Hints = []string{hint}
+		switch {
+		case err == nil:
+			v.receipt, v.Secret, v.Unsigned = receipt, receipt.Secret+1, receipt.Secret < 0
+			v.match()
+		case cause != event.CauseTooLarge:
+			v.Hints = append(v.Hints, newDiagnosis(v, providers).hints()...)
+		}
+		return
+	}
 	if err != nil {
 		v.Result, v.Status = string(event.CauseBadSignature), v.known.RefusedStatus
 		if errors.Is(err, provider.ErrMissingSignature) {
@@ -105,7 +121,7 @@ func (v *verified) check(set *ProviderConfig, providers []provider.Provider) {
 		v.Hints = newDiagnosis(v, providers).hints()
 		return
 	}
-	v.receipt, v.Secret, v.Status = receipt, receipt.Secret+1, http.StatusOK
+	v.receipt, v.Secret, v.Unsigned, v.Status = receipt, receipt.Secret+1, receipt.Secret < 0, http.StatusOK
 	v.Event, v.Family, v.DeliveryID = receipt.Event, families[receipt.Family], receipt.DeliveryID
 	v.ID = event.WebhookID(v.Provider, receipt.DeliveryID, receipt.Signed)
 	v.match()
@@ -114,7 +130,7 @@ func (v *verified) check(set *ProviderConfig, providers []provider.Provider) {
 	case provider.FamilyForeign:
 		v.Result = answerIgnored
 	case provider.FamilyConfirmation:
-		v.Result = answerHeld
+		v.hold(set)
 	case provider.FamilyUnsigned:
 		v.unsigned(set)
 	}
@@ -136,12 +152,23 @@ func (v *verified) match() {
 
 // unsigned applies the policy for webhooks without a signature.
 func (v *verified) unsigned(set *ProviderConfig) {
-	v.Result = answerHeld
 	switch {
 	case set.Unsigned == UnsignedReject:
 		v.Result, v.Status = string(event.CauseMissingSignature), v.known.RefusedStatus
 	case set.Unsigned == UnsignedToken && set.URLToken.IsSet():
 		v.Result = answerAccepted
 		v.Notes = append(v.Notes, "nothing is signed: the URL token alone proves the sender")
+	default:
+		v.hold(set)
+	}
+}
+
+// hold is what becomes of a webhook that is held: of those that nothing vouches for, only the
+// small ones.
+func (v *verified) hold(set *ProviderConfig) {
+	v.Result = answerHeld
+	if !set.URLToken.IsSet() && v.Body.Bytes > receiver.HeldLimit {
+		v.Result, v.Status = string(event.CauseTooLarge), http.StatusRequestEntityTooLarge
+		v.Hints = append(v.Hints, fmt.Sprintf("without a signature and a URL token, a body of more than %d bytes is not held", receiver.HeldLimit))
 	}
 }

@@ -87,6 +87,7 @@ func TestVerifyAccepts(t *testing.T) {
 	configureSecrets(t)
 	for _, p := range all.Providers() {
 		t.Run(p.Name, func(t *testing.T) {
+			t.Setenv("VERDICT_URL_TOKEN_"+strings.ToUpper(p.Name), "t0ken")
 			signed := signedExample(t, p, oldSecret)
 			file := dump(t, p.Name, "/~t0ken"+signed.Path, signed.Header, signed.Body)
 			v := verifyJSON(t, 0, file)[0]
@@ -167,6 +168,21 @@ func TestVerifyHints(t *testing.T) {
 			must(t, json.Compact(&compact, s.Body))
 			s.Header[scheme.Header] = scheme.Signature(compact.Bytes(), oldSecret)
 		}, "with no white space between the values of the body"},
+		{"serialised with escapes", "yousign", func(s *provider.Signed, _ *provider.Scheme) { s.Body = escaped(s.Body, `\u%04x`) }, "characters beyond ASCII as they are"},
+		{"serialised without escapes", "yousign", func(s *provider.Signed, scheme *provider.Scheme) {
+			s.Header[scheme.Header] = scheme.Signature(escaped(s.Body, `\u%04x`), newSecret)
+		}, `with the body with \u and their number in place of the characters beyond ASCII`},
+		{"serialised by PHP", "yousign", func(s *provider.Signed, scheme *provider.Scheme) {
+			var compact bytes.Buffer
+			must(t, json.Compact(&compact, s.Body))
+			php := bytes.ReplaceAll(escaped(compact.Bytes(), `\u%04x`), []byte("/"), []byte(`\/`))
+			s.Header[scheme.Header] = scheme.Signature(php, newSecret)
+		}, "with escaped slashes, without white space"},
+		{"serialised by Python", "yousign", func(s *provider.Signed, scheme *provider.Scheme) {
+			var compact bytes.Buffer
+			must(t, json.Compact(&compact, s.Body))
+			s.Header[scheme.Header] = scheme.Signature(escaped(spaced(compact.Bytes()), `\u%04x`), newSecret)
+		}, "with a blank behind each comma and colon"},
 		{"line ends", "yousign", func(s *provider.Signed, _ *provider.Scheme) {
 			s.Body = bytes.ReplaceAll(s.Body, []byte("\n"), []byte("\r\n"))
 		}, "with line feeds alone"},
@@ -298,7 +314,7 @@ func TestVerifyOutcomes(t *testing.T) {
 		if policy == "reject" {
 			status = 1
 		}
-		if v := verifyJSON(t, status, dump(t, "treezor", "", nil, unsigned))[0]; v.Result != want {
+		if v := verifyJSON(t, status, dump(t, "treezor", "/~t0ken-in-path", nil, unsigned))[0]; v.Result != want || !v.Unsigned {
 			t.Errorf("policy %s: %s, want %s", policy, v.Result, want)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // decoderVersion is raised when a body comes to another signal than before.
-const decoderVersion = 1
+const decoderVersion = 2
 
 // decode reads the one verification that a callback tells of. It returns
 // provider.ErrUnhandled for the body of another subscription and a provider.DecodeError for a

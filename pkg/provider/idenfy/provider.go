@@ -34,13 +34,15 @@ var Provider = provider.Provider{
 	Kinds:         []*verification.Kind{idVerification},
 	Budget:        answerWithin,
 	RefusedStatus: http.StatusUnauthorized,
-	Scheme:        scheme,
-	Verify:        verify,
-	Decode:        decode,
-	Sign:          sign,
-	Example:       example,
-	Scenarios:     scenarios,
-	Retries:       retries,
+	// Callbacks of canceled and expired verifications, and those of 2021, have no final.
+	Optional:  []string{"final"},
+	Scheme:    scheme,
+	Verify:    verify,
+	Decode:    decode,
+	Sign:      sign,
+	Example:   example,
+	Scenarios: scenarios,
+	Retries:   retries,
 }
 
 // The events, in iDenfy's spelling.

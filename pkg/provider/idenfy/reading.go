@@ -57,10 +57,13 @@ func (r *reading) decide(event string, callback, status provider.Object) {
 	}
 }
 
-// end takes the ending that the URL says.
+// end takes the ending that the URL says. What the body says besides is noted.
 func (r *reading) end(says string, status provider.Object) {
 	r.says = says
-	switch overalls[status.Text("overall")].opinion {
+	if status["overall"] == nil {
+		return
+	}
+	switch r.overall(status).opinion {
 	case verification.Approved, verification.Rejected, verification.Suspected:
 		r.contradicted = true
 		r.anomalies = append(r.anomalies, verification.AnomalyEventMismatch)

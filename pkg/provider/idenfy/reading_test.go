@@ -51,7 +51,8 @@ func TestReading(t *testing.T) {
 		{name: "canceled", event: canceled, final: `null`, status: `"overall":"ACTIVE"`, says: saysCanceled},
 		{name: "canceled whatever it says", event: canceled, final: `null`, status: `"overall":"APPROVED"`, says: saysCanceled, anomalies: []string{mismatch}},
 		{name: "expired", event: expired, final: `null`, status: `"overall":"EXPIRED"`, says: saysExpired},
-		{name: "expired whatever it says", event: expired, final: `null`, status: `"overall":"CLOSED"`, says: saysExpired},
+		{name: "expired whatever it says", event: expired, final: `null`, status: `"overall":"CLOSED"`, says: saysExpired, anomalies: []string{unlisted}, unknown: []string{"overall"}},
+		{name: "expired and nothing", event: expired, final: `null`, status: ``, says: saysExpired},
 		{name: "approved of 2021", event: legacy, final: `null`, status: `"overall":"APPROVED","manualFace":"FACE_MATCH"`, says: saysManualApproved},
 		{name: "denied of 2021", event: legacy, final: `null`, status: `"overall":"DENIED"`, says: saysAutoRejected},
 		{name: "expired of 2021", event: legacy, final: `null`, status: `"overall":"EXPIRED"`, says: saysExpired},
@@ -93,7 +94,8 @@ func TestPreliminaryAtManualURL(t *testing.T) {
 		t.Fatalf("copies have the ids %s and %s, the ranks %d and %d", first.ID, second.ID, first.Rank, second.Rank)
 	}
 	record := verification.Record{Version: 0}
-	for _, s := range []verification.Signal{first, second} {
+	for i, s := range []verification.Signal{first, second} {
+		s.Received(uint64(i+1), s.At, "")
 		if _, err := idVerification.Apply(&record, s); err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package idenfy
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -25,6 +26,7 @@ var scenarios = []provider.Scenario{
 	play("expired", neverStarted, outcome{status: verification.Expired, attempt: 1}),
 	play("expired-then-decided", expiredThenDecided, human(verification.Approved, 1)),
 	play("canceled", givenUp, outcome{status: verification.Canceled, attempt: 1}),
+	play("other-callbacks-unhandled", besideMonitoring, automation(verification.Approved, 1)),
 	play("legacy-reviewed", reviewedBefore2022, human(verification.Approved, 1)),
 }
 
@@ -51,10 +53,16 @@ func play(name string, course course, want outcome) provider.Scenario {
 	return provider.Scenario{Name: name, Make: func(r *rand.Rand, now time.Time) provider.Story {
 		s := newSession(r, now)
 		deliveries := course(s)
+		signals := 0
+		for _, d := range deliveries {
+			if d.Event != monitoring {
+				signals++
+			}
+		}
 		return provider.Story{
 			Deliveries: deliveries,
 			Want: []provider.Expectation{{
-				Kind: idVerification.Name, Reference: s.scanRef, Status: want.status, By: want.by, Attempt: want.attempt, Signals: len(deliveries),
+				Kind: idVerification.Name, Reference: s.scanRef, Status: want.status, By: want.by, Attempt: want.attempt, Signals: signals,
 			}},
 		}
 	}}
@@ -109,6 +117,21 @@ func expiredThenDecided(s *session) []provider.Posted {
 		{Event: expired, Body: s.fill(expiredBody, s.links(), s.times())},
 		{Event: manualFinish, Body: s.result(manualApproved)},
 	}
+}
+
+// monitoring is the callback of another subscription that was given the URL of this one.
+const monitoring = "AML MONITORING"
+
+const monitoringBody = `{"monitoringId":%q,"name":%q,"surname":%q,"nationality":%q,"dob":%q,"isActive":true,"expiration":%d,"scanRefList":[%q],` +
+	`"alertStatus":"ALERT","pepsStatus":"NO_FLAGS","sanctionsStatus":"NO_FLAGS","adverseMediaStatus":"FLAGS_FOUND","results":[]}`
+
+// besideMonitoring is a result and, of the same person, a hit of the monitoring, which is no
+// result of a verification.
+func besideMonitoring(s *session) []provider.Posted {
+	decided := auto(autoApproved)(s)
+	p := &s.person
+	return append(decided, provider.Posted{Event: monitoring, Body: fmt.Appendf(nil, monitoringBody, madeup.UUID(s.r), p.Given, p.Family,
+		p.Home.Country, p.Birth.Format(time.DateOnly), s.finish.AddDate(1, 0, 0).Unix(), s.scanRef)})
 }
 
 // reviewedBefore2022 is a review in the form of 2021, in one subscription for all.

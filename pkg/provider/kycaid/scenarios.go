@@ -19,6 +19,7 @@ var scenarios = []provider.Scenario{
 	play("undecided-then-declined", verification.Rejected, processing, undecided, ended, declined),
 	play("screened", verification.Approved, processing, screened, approved),
 	play("without-verification-id", verification.Approved, withoutID),
+	play("unlisted-events-unhandled", verification.Processing, processing, unlisted),
 	revised("approved-then-revised", verification.Rejected, processing, approved, declined),
 	revised("declined-then-revised", verification.Approved, processing, declined, approved),
 }
@@ -43,9 +44,13 @@ var (
 	declined   = step{eventCompleted, body("verification_completed.declined"), (*run).refusal}
 	withoutID  = step{eventCompleted, body("verification_completed.without_verification"), (*run).unnamed}
 	screened   = step{eventScreening, body("database_screening"), (*run).screening}
+	unlisted   = step{eventUnlisted, body("database_screening"), (*run).news}
 )
 
 func body(name string) *madeup.Template { return madeup.MustTemplate(samples, "samples/"+name+".json") }
+
+// eventUnlisted is a callback that KYCAID's documents do not name, or not yet.
+const eventUnlisted = "VERIFICATION_ARCHIVED"
 
 // play makes a scenario of the callbacks about one verification.
 func play(name string, want verification.Status, steps ...step) provider.Scenario {
@@ -58,7 +63,7 @@ func play(name string, want verification.Status, steps ...step) provider.Scenari
 			if s.template == withoutID.template {
 				expected.Reference = "applicant:" + f.applicant
 			}
-			if s.event != eventScreening {
+			if s.event != eventScreening && s.event != eventUnlisted {
 				expected.Signals++
 			}
 		}

@@ -46,6 +46,13 @@ func (f *run) screening() madeup.Values {
 	}
 }
 
+// news are those of a callback of another name, which has no form of its own.
+func (f *run) news() madeup.Values {
+	values := f.screening()
+	values["type"] = eventUnlisted
+	return values
+}
+
 // unnamed is a result that no verification_id comes with.
 func (f *run) unnamed() madeup.Values {
 	values := f.result()

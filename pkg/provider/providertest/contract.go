@@ -4,10 +4,16 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/verdict-stream/verdict/pkg/provider"
+	"github.com/verdict-stream/verdict/pkg/verification"
 )
+
+// reserved are the names of rows that stand in every table, and of the signals that the
+// lifecycle makes itself.
+var reserved = []string{verification.SaysNothing, verification.SaysUnknown, verification.Noted, verification.Overdue, verification.Anonymized}
 
 var (
 	providerName = regexp.MustCompile(`^[a-z0-9]{1,16}$`)
@@ -78,6 +84,9 @@ func (s *suite) kindTables(t *testing.T) {
 				t.Errorf("kind %s has the row %q twice, or without name or status", k.Name, row.Says)
 			}
 			rows[row.Says] = true
+			if slices.Contains(reserved, row.Says) {
+				t.Errorf("kind %s has a row %q: that name is the engine's own", k.Name, row.Says)
+			}
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -94,6 +95,9 @@ func (s *suite) valid(t testing.TB, decoded provider.Decoded, err error) {
 	}
 }
 
+// signalID is the form of an id that cannot be taken for one of a made signal.
+var signalID = regexp.MustCompile(`^[0-9a-f]{64}#(0|[1-9][0-9]*)$`)
+
 var causes = []string{
 	provider.CauseInvalidJSON, provider.CauseInvalidUTF8, provider.CauseMissingReference,
 	provider.CauseEventMismatch, provider.CauseMissingField,
@@ -123,6 +127,12 @@ func (s *suite) validSignal(t testing.TB, e provider.Element) {
 	signal := e.Signal
 	if err := kind.Fill(&signal); err != nil {
 		t.Error(err)
+	}
+	if !signalID.MatchString(signal.ID) {
+		t.Errorf("signal id %q is not made by provider.SignalID", signal.ID)
+	}
+	if s.WithoutClaims && e.Claims != nil {
+		t.Error("there are claims, and the folder says WithoutClaims")
 	}
 	if signal.Decoder < 1 {
 		t.Error("the decoder has no version")

@@ -51,8 +51,17 @@ var checks = []check{
 	{"unknown_event", "an event that nobody listed is taken and decodes to nothing", "Name it EventOther; Decode must return ErrUnhandled for it and for events that are Unhandled.", (*suite).events, false},
 	{"decode", "every sample says what its golden file says", "Write the golden files with -update, and read them: they are what Verdict will believe.", (*suite).decodes, false},
 	{"schema", "what the samples make fits schemas/v1", "Codes and names from outside must go through verification.Code, references must not be empty.", (*suite).schema, false},
-	{"personal_data", "personal data is in claims and nowhere else", "Free text must not enter a signal or an error: pass codes through verification.Code.", (*suite).personalData, false},
+	{
+		"personal_data", "personal data is in claims and nowhere else",
+		"Free text must not enter a signal or an error: pass codes through verification.Code. Samples show claims, unless the provider says WithoutClaims.",
+		(*suite).personalData, false,
+	},
 	{"bad_input", "every body has an outcome", "Decode must return a DecodeError or ErrUnhandled, and never panic.", (*suite).badInput, false},
+	{
+		"unknown_value", "an unknown value decides nothing",
+		"Say SaysUnknown where a value is not listed; no default may be a decision. Name in Optional what the provider documents as possibly absent.",
+		(*suite).unknownValues, false,
+	},
 	{"fuzz", "no damaged body makes trouble", "Neither Verify nor Decode may panic or accept what nobody signed.", (*suite).fuzz, false},
 	{"scenario", "every scenario comes to what it says, in any order", "Expectations must be what the table of the kind comes to; Ordered where only arrival can tell.", (*suite).scenarios, false},
 	{"grid", "the table of each kind is what its golden file says", "Write the golden files with -update, and read them: a changed grid is a changed behaviour.", (*suite).grids, false},

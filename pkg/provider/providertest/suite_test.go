@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -29,6 +31,10 @@ var defects = map[string][]func(*provider.Provider){
 		func(p *provider.Provider) { p.Verify = nil },
 		func(p *provider.Provider) { p.Events = append(slices.Clone(p.Events), p.Events[0]) },
 		func(p *provider.Provider) { p.Kinds = append(slices.Clone(p.Kinds), p.Kinds[0]) },
+		withRow(verification.Overdue),
+		withRow(verification.Anonymized),
+		withRow(verification.SaysNothing),
+		withRow(verification.SaysUnknown),
 	},
 	"samples": {
 		func(p *provider.Provider) {
@@ -89,9 +95,38 @@ var defects = map[string][]func(*provider.Provider){
 		}
 		return receipt, err
 	})},
-	"decode":        {saying(func(_ provider.Object, e *provider.Element) { e.Signal.Decoder++ })},
-	"schema":        {saying(func(_ provider.Object, e *provider.Element) { e.Signal.Anomalies = []string{"odd"} })},
-	"personal_data": {saying(func(o provider.Object, e *provider.Element) { e.Signal.Event = o.Text("subscription_description") })},
+	"decode": {
+		saying(func(_ provider.Object, e *provider.Element) { e.Signal.Decoder++ }),
+		saying(func(_ provider.Object, e *provider.Element) {
+			e.Signal.ID = verification.NewAnonymized(1, storyNow, false).ID
+		}),
+	},
+	"schema": {saying(func(_ provider.Object, e *provider.Element) { e.Signal.Anomalies = []string{"odd"} })},
+	"personal_data": {
+		saying(func(o provider.Object, e *provider.Element) { e.Signal.Event = o.Text("subscription_description") }),
+		saying(func(_ provider.Object, e *provider.Element) { e.Claims = nil }),
+		func(p *provider.Provider) { p.WithoutClaims = true },
+	},
+	"unknown_value": {
+		saying(func(_ provider.Object, e *provider.Element) { // an unknown value decides
+			if e.Signal.Says == verification.SaysUnknown {
+				e.Signal.Says, e.Unknown = approves, nil
+			}
+		}),
+		saying(func(o provider.Object, e *provider.Element) { // so does a missing one
+			if document(o)["status"] == nil {
+				e.Signal.Says, e.Unknown = approves, nil
+			}
+		}),
+		func(p *provider.Provider) { // nothing is read at all
+			saying(func(_ provider.Object, e *provider.Element) { e.Signal.Says, e.Unknown = approves, nil })(p)
+			p.Optional = nil
+		},
+		func(p *provider.Provider) { p.Optional = nil },
+		func(p *provider.Provider) {
+			p.Optional = append(slices.Clone(p.Optional), "data.identity_document.created_at")
+		},
+	},
 	"bad_input": {func(p *provider.Provider) {
 		decode := p.Decode
 		p.Decode = func(d provider.Delivery) (provider.Decoded, error) {
@@ -117,6 +152,9 @@ var defects = map[string][]func(*provider.Provider){
 			p.Scenarios[0].Name = "Not Kebab"
 		},
 		func(p *provider.Provider) { p.Retries = provider.Retries{} },
+		posting(func(d *provider.Posted) { d.Family = provider.FamilyForeign }),
+		posting(func(d *provider.Posted) { d.Family = provider.FamilyUnsigned }),
+		posting(func(d *provider.Posted) { d.Event = "nobody.listed" }),
 	},
 	"grid": {func(p *provider.Provider) {
 		kind := *p.Kinds[0]
@@ -124,6 +162,35 @@ var defects = map[string][]func(*provider.Provider){
 		kind.Table[0].Status = verification.Expired
 		p.Kinds = []*verification.Kind{&kind}
 	}},
+}
+
+// approves is the row of the provider under test that approves.
+const approves = "verified"
+
+func document(body provider.Object) provider.Object {
+	return body.Object("data").Object("identity_document")
+}
+
+// withRow gives the first kind one more row.
+func withRow(says string) func(*provider.Provider) {
+	return func(p *provider.Provider) {
+		kind := *p.Kinds[0]
+		kind.Table = append(slices.Clone(kind.Table), verification.Row{Says: says, Status: verification.Approved, Phase: verification.PhaseDecision})
+		p.Kinds = []*verification.Kind{&kind}
+	}
+}
+
+// posting changes the last webhook of the first scenario.
+func posting(wrong func(*provider.Posted)) func(*provider.Provider) {
+	return func(p *provider.Provider) {
+		p.Scenarios = slices.Clone(p.Scenarios)
+		makes := p.Scenarios[0].Make
+		p.Scenarios[0].Make = func(r *rand.Rand, now time.Time) provider.Story {
+			story := makes(r, now)
+			wrong(&story.Deliveries[len(story.Deliveries)-1])
+			return story
+		}
+	}
 }
 
 type verifier = func(provider.Request) (provider.Receipt, error)
@@ -197,6 +264,16 @@ func TestDefect(t *testing.T) {
 		s.contract(t)
 		s.sampled(t)
 	})
+}
+
+// A provider whose webhooks have no personal data says so, and passes.
+func TestWithoutClaims(t *testing.T) {
+	p := yousign.Provider
+	saying(func(_ provider.Object, e *provider.Element) { e.Claims = nil })(&p)
+	p.WithoutClaims = true
+	s := suite{Provider: &p, folder: "../" + p.Name}
+	s.sampled(t)
+	s.personalData(t)
 }
 
 func sorted(list []string) []string {

@@ -29,6 +29,9 @@ var scenarios = slices.Concat(
 		{Name: "documents-decided", Make: documentsDecided},
 		{Name: "document-canceled", Make: documentCanceled},
 		{Name: "document-validated-then-canceled", Make: documentRevoked},
+		{Name: "unsigned-review-held", Make: unsignedReview},
+		{Name: "other-families-ignored", Make: otherFamilies},
+		{Name: "unlisted-events-unhandled", Make: unlistedEvents},
 	},
 )
 
@@ -140,6 +143,48 @@ func documentRevoked(r *rand.Rand, now time.Time) provider.Story {
 			{Kind: document.Name, Reference: first, Status: verification.Canceled, Attempt: 1, Signals: 2},
 			{Kind: document.Name, Reference: second, Status: verification.Rejected, Attempt: 1, Signals: 1},
 		},
+	}
+}
+
+// unsignedReview is a review whose result comes without a signature, as in the examples of the
+// documents: anybody could have sent it, so it is held and decides nothing.
+func unsignedReview(r *rand.Rand, now time.Time) provider.Story {
+	u := newUser(r, now)
+	return provider.Story{
+		Deliveries: []provider.Posted{
+			{Event: eventReviewRequest, Body: u.reviewRequest()},
+			{Event: "kycreview.result", Body: u.reviewResult(validated), Family: provider.FamilyUnsigned},
+		},
+		Want: []provider.Expectation{{Kind: kycReview.Name, Reference: u.id, Status: verification.AwaitingReview, Attempt: 1, Signals: 1}},
+	}
+}
+
+// otherFamilies are events of payments around a document: a subscription without a list of
+// events gets them all (Treezor, webhooks).
+func otherFamilies(r *rand.Rand, now time.Time) provider.Story {
+	u := newUser(r, now)
+	id := u.newDocument()
+	return provider.Story{
+		Deliveries: []provider.Posted{
+			u.foreign("payin.create"),
+			{Event: "document.create", Body: u.document(documentCreated, id)},
+			u.foreign("card.update"),
+		},
+		Want: []provider.Expectation{{Kind: document.Name, Reference: id, Status: verification.Processing, Attempt: 1, Signals: 1}},
+	}
+}
+
+// unlistedEvents are events of the families of verifications that the documents do not name.
+func unlistedEvents(r *rand.Rand, now time.Time) provider.Story {
+	u := newUser(r, now)
+	id := u.newDocument()
+	return provider.Story{
+		Deliveries: []provider.Posted{
+			u.unlisted("document.archive"),
+			{Event: "document.create", Body: u.document(documentCreated, id)},
+			u.unlisted("user.freeze"),
+		},
+		Want: []provider.Expectation{{Kind: document.Name, Reference: id, Status: verification.Processing, Attempt: 1, Signals: 1}},
 	}
 }
 

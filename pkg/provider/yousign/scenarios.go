@@ -24,6 +24,8 @@ var scenarios = []provider.Scenario{
 	play("verified-then-anonymized", verification.Approved, step{extracted, "verified", nil}, step{anonymized, "verified", nil}),
 	{Name: "sandbox", Make: tested},
 	{Name: "inconclusive-then-retried", Make: retried},
+	{Name: "signature-events-ignored", Make: around("signature_request.done", provider.FamilyForeign)},
+	{Name: "unlisted-events-unhandled", Make: around("verification.identity_selfie.done", provider.FamilyVerification)},
 }
 
 //go:embed samples/*.json
@@ -77,6 +79,17 @@ func retried(r *rand.Rand, now time.Time) provider.Story {
 	story := first.story(verification.Inconclusive, step{flat, "inconclusive", []string{"1103"}})
 	next := second.story(verification.Approved, step{flat, "verified", nil})
 	return provider.Story{Deliveries: append(story.Deliveries, next.Deliveries...), Want: append(story.Want, next.Want...)}
+}
+
+// around is a document that another event comes before, which tells nothing of it.
+func around(event string, family provider.Family) func(*rand.Rand, time.Time) provider.Story {
+	return func(r *rand.Rand, now time.Time) provider.Story {
+		d := newDocument(r, now)
+		other := d.other(event, family)
+		story := d.story(verification.Approved, step{flat, "verified", nil})
+		story.Deliveries = append([]provider.Posted{other}, story.Deliveries...)
+		return story
+	}
 }
 
 // retries are those of a subscription with auto_retry (Yousign, failure and retry policy).

@@ -1,8 +1,11 @@
 package yousign
 
 import (
+	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/madeup"
@@ -61,6 +64,21 @@ func (d *document) webhook(s step) []byte {
 		return s.template.Fill(values, d.data())
 	}
 	return s.template.Fill(values)
+}
+
+// other makes a webhook of another event, about something else that is done.
+func (d *document) other(event string, family provider.Family) provider.Posted {
+	parts := strings.Split(event, ".") // the last is what happened to the object before it
+	object := parts[len(parts)-2]
+	body, err := json.Marshal(map[string]any{
+		"event_id": madeup.UUID(d.r), "event_name": event, "event_time": strconv.FormatInt(d.at.Unix(), 10),
+		"subscription_id": d.subscription, "subscription_description": "Onboarding", "sandbox": d.sandbox,
+		"data": map[string]any{object: map[string]any{"id": madeup.UUID(d.r), "workspace_id": d.workspace, "status": "verified"}},
+	})
+	if err != nil {
+		panic(fmt.Sprintf("story: %v", err)) // it is texts and booleans
+	}
+	return provider.Posted{Event: event, Body: body, Family: family}
 }
 
 // data is what was read from the document.
