@@ -77,6 +77,63 @@ func TestIncompatibilitiesAreFound(t *testing.T) {
 		"payload of another schema": {func(f form) {
 			dig(f, "asyncapi.yaml", "components", "messages", "verification")["payload"] = object{"$ref": "./v1/outcome.json"}
 		}, true},
+		"event of the stream gone": {func(f form) { delete(dig(f, "openapi.yaml", "components", "schemas"), "StreamEvent") }, true},
+		"event of the stream without its parts": {func(f form) {
+			delete(dig(f, "openapi.yaml", "components", "schemas", "StreamEvent"), "allOf")
+		}, true},
+		"event of the stream changed": {func(f form) {
+			part := dig(f, "openapi.yaml", "components", "schemas", "StreamEvent")["allOf"].([]any)[1].(object)
+			part["properties"].(object)["sequence"].(object)["type"] = "string"
+		}, true},
+		"event of the stream not described": {func(f form) {
+			delete(dig(f, "openapi.yaml", "paths", "/v1/stream", "get", "responses", "200", "content", "text/event-stream", "schema"), "contentSchema")
+		}, true},
+		"required beside a reference": {func(f form) {
+			dig(f, "v1/verification.json", "properties", "signal")["required"] = []any{"due"}
+		}, true},
+		"required beside a reference to what requires nothing": {func(f form) {
+			delete(dig(f, "v1/verification.json", "$defs", "signal"), "required")
+			dig(f, "v1/verification.json", "properties", "signal")["required"] = []any{"due"}
+		}, true},
+		"enum beside a reference": {func(f form) {
+			dig(f, "v1/verification.json", "properties", "status")["enum"] = []any{"approved"}
+		}, true},
+		"bound beside a reference": {func(f form) { dig(f, "v1/verification.json", "properties", "signal")["maxProperties"] = 3 }, true},
+		"words beside a reference": {func(f form) { dig(f, "v1/verification.json", "properties", "status")["description"] = "Other." }, false},
+		"reference in a bound": {func(f form) {
+			dig(f, "v1/verification.json", "properties", "signal")["not"] = object{"$ref": "#/$defs/decision"}
+		}, true},
+		"second message": {func(f form) {
+			dig(f, "asyncapi.yaml", "channels", "verifications", "messages")["added"] = object{"$ref": "#/components/messages/outcome"}
+		}, true},
+		"message renamed": {func(f form) {
+			rename(dig(f, "asyncapi.yaml", "channels", "sandbox", "messages"), "verification", "verdict")
+		}, true},
+		"second message of an internal channel": {func(f form) {
+			dig(f, "asyncapi.yaml", "channels", "outcomes", "messages")["added"] = object{"$ref": "#/components/messages/canary"}
+		}, false},
+		"content type changed": {func(f form) {
+			dig(f, "asyncapi.yaml", "components", "messages", "verification")["contentType"] = "application/cloudevents+json"
+		}, true},
+		"content type said of all": {func(f form) { delete(dig(f, "asyncapi.yaml", "components", "messages", "verification"), "contentType") }, false},
+		"content type of all changed": {func(f form) {
+			delete(dig(f, "asyncapi.yaml", "components", "messages", "verification"), "contentType")
+			f["asyncapi.yaml"]["defaultContentType"] = "text/plain"
+		}, true},
+		"operation renamed":  {func(f form) { dig(f, "openapi.yaml", "paths", "/v1/stats", "get")["operationId"] = "readStats" }, true},
+		"security of all":    {func(f form) { f["openapi.yaml"]["security"] = []any{} }, true},
+		"security of a path": {func(f form) { dig(f, "openapi.yaml", "paths", "/v1/stats", "get")["security"] = []any{} }, true},
+		"security of a path said again": {func(f form) {
+			dig(f, "openapi.yaml", "paths", "/v1/stats", "get")["security"] = []any{object{"token": []any{}}}
+		}, false},
+		"security of an open path": {func(f form) { delete(dig(f, "openapi.yaml", "paths", "/livez", "get"), "security") }, true},
+		"another kind of token": {func(f form) {
+			dig(f, "openapi.yaml", "components", "securitySchemes", "token")["scheme"] = "basic"
+		}, true},
+		"token gone": {func(f form) { delete(dig(f, "openapi.yaml", "components", "securitySchemes"), "token") }, true},
+		"parameter written otherwise": {func(f form) {
+			dig(f, "openapi.yaml", "components", "parameters", "Status")["style"] = "spaceDelimited"
+		}, true},
 		"reference to what is absent": {func(f form) { dig(f, "v1/verification.json", "properties", "status")["$ref"] = "#/$defs/state" }, true},
 	} {
 		changed := readForm(t, frozen)

@@ -1,11 +1,15 @@
 package pkg_test
 
 import (
+	"cmp"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/verdict-stream/verdict/pkg/event"
 	"github.com/verdict-stream/verdict/pkg/verification"
@@ -106,7 +110,7 @@ type schemaReader struct {
 // shape describes a schema that stands in the given file.
 func (r schemaReader) shape(file string, schema map[string]any) shape {
 	if ref, ok := schema["$ref"].(string); ok {
-		return r.shape(r.resolve(file, ref))
+		return r.shape(r.resolve(file, ref)).and(r.t, file, r.shape(file, beside(schema)))
 	}
 	if choice, ok := schema["anyOf"].([]any); ok {
 		return r.nullable(file, choice)
@@ -126,6 +130,59 @@ func (r schemaReader) shape(file string, schema map[string]any) shape {
 		s.Items = &items
 	}
 	return s
+}
+
+// beside returns what stands beside a reference, which holds as well as what it refers to.
+func beside(schema map[string]any) map[string]any {
+	schema = maps.Clone(schema)
+	delete(schema, "$ref")
+	return schema
+}
+
+// and returns the shape of a value that has both. Only one of them may say what it allows of a thing: there is no telling of whether they
+// agree.
+func (s shape) and(t *testing.T, file string, other shape) shape {
+	if s.Types != nil && other.Types != nil || s.Enum != nil && other.Enum != nil || s.Format != "" && other.Format != "" || s.Items != nil && other.Items != nil {
+		t.Errorf("%s says of a reference what it says itself: %+v and %+v", file, s, other)
+	}
+	both := shape{
+		Types: append(s.Types, other.Types...), Enum: append(s.Enum, other.Enum...), Format: s.Format + other.Format,
+		Required: sorted(append(s.Required, other.Required...)), Fields: maps.Clone(s.Fields), Items: cmp.Or(s.Items, other.Items),
+	}
+	if both.Fields == nil && other.Fields != nil {
+		both.Fields = map[string]shape{}
+	}
+	for name, field := range other.Fields {
+		if known, ok := both.Fields[name]; ok {
+			field = known.and(t, file+"/"+name, field)
+		}
+		both.Fields[name] = field
+	}
+	return both
+}
+
+// What stands beside a reference counts.
+func TestShapeBesideAReference(t *testing.T) {
+	word, number := map[string]any{"type": "string"}, map[string]any{"type": "integer"}
+	files := map[string]map[string]any{"a.json": {"$defs": map[string]any{
+		"word": word, "object": map[string]any{"type": "object", "required": []any{"a"}, "properties": map[string]any{"a": word}},
+	}}}
+	for name, test := range map[string]struct {
+		schema map[string]any
+		want   shape
+	}{
+		"words":  {map[string]any{"$ref": "#/$defs/word", "description": "A word."}, shape{Types: []string{"string"}}},
+		"enum":   {map[string]any{"$ref": "#/$defs/word", "enum": []any{"b", "a"}}, shape{Types: []string{"string"}, Enum: []string{"a", "b"}}},
+		"format": {map[string]any{"$ref": "#/$defs/word", "format": "date-time"}, shape{Types: []string{"string"}, Format: "date-time"}},
+		"required": {map[string]any{"$ref": "#/$defs/object", "required": []any{"b"}, "properties": map[string]any{"b": number}}, shape{
+			Types: []string{"object"}, Required: []string{"a", "b"},
+			Fields: map[string]shape{"a": {Types: []string{"string"}}, "b": {Types: []string{"integer"}}},
+		}},
+	} {
+		if diff := gocmp.Diff(test.want, schemaReader{t, files}.shape("a.json", test.schema)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
 }
 
 // nullable reads a choice between a schema and null; there is no other choice in the schemas.

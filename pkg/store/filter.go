@@ -17,9 +17,12 @@ type where struct {
 }
 
 // add adds a condition that compares with an argument, which stands as %s in it.
-func (w *where) add(term string, arg any) {
+func (w *where) add(term string, arg any) { w.terms = append(w.terms, w.bind(term, arg)) }
+
+// bind adds the argument alone and returns the condition.
+func (w *where) bind(term string, arg any) string {
 	w.args = append(w.args, arg)
-	w.terms = append(w.terms, fmt.Sprintf(term, w.param(len(w.args))))
+	return fmt.Sprintf(term, w.param(len(w.args)))
 }
 
 // equal adds that a column has the value from outside, unless that is empty.
@@ -29,14 +32,11 @@ func (w *where) equal(column, value string) {
 	}
 }
 
-// is adds that a column of truth values is as wanted, unless that is nil.
+// is adds that a column of truth values is as wanted, unless that is nil. It compares with an argument, so that no index of some of the
+// values is chosen for it.
 func (w *where) is(column string, wanted *bool) {
-	switch {
-	case wanted == nil:
-	case *wanted:
-		w.terms = append(w.terms, column)
-	default:
-		w.terms = append(w.terms, "NOT "+column)
+	if wanted != nil {
+		w.add(column+" = %s", *wanted)
 	}
 }
 

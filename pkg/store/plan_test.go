@@ -3,6 +3,8 @@ package store
 import (
 	"strings"
 	"testing"
+
+	"github.com/verdict-stream/verdict/pkg/verification"
 )
 
 // TestPlans asks SQLite how it would run the queries. A plan that does not use the index meant for it reads the whole table
@@ -10,8 +12,15 @@ import (
 func TestPlans(t *testing.T) {
 	at := sqlitePlace(t)
 	lifecycle, readModel := newLifecycle(t, at).db, newReadModel(t, at).db
-	yes := true
-	verifications := func(f VerificationFilter) (string, []any) { f.Limit = 10; return f.query() }
+	yes, no := true, false
+	// Two kinds of one provider, and one of another: more than one group for most filters.
+	put(t, &ReadModel{db: readModel}, groupRow("p", "k", verification.Case, 1), groupRow("p", "l", verification.Step, 2), groupRow("q", "k", verification.Case, 3))
+	verifications := func(f VerificationFilter) (string, []any) {
+		f.Limit = 10
+		query, args, err := (&ReadModel{db: readModel}).query(t.Context(), f, f.After.Through)
+		must(t, err)
+		return query, args
+	}
 	deliveries := func(f DeliveryFilter) (string, []any) { f.Limit = 10; return f.query() }
 	fixed := func(query string, args ...any) func() (string, []any) {
 		return func() (string, []any) { return query, args }
@@ -22,48 +31,77 @@ func TestPlans(t *testing.T) {
 	delivery := func(f DeliveryFilter) func() (string, []any) {
 		return func() (string, []any) { return deliveries(f) }
 	}
-	for _, test := range []struct {
+	after := VerificationCursor{Through: 5}
+	type planned struct {
 		name  string
 		db    *database
 		query func() (string, []any)
 		index string
-	}{
+	}
+	tests := []planned{
 		{"all", readModel, filter(VerificationFilter{}), "verification_by_sequence"},
-		{"after", readModel, filter(VerificationFilter{After: 5}), "verification_by_sequence"},
-		{"applicant", readModel, filter(VerificationFilter{Applicant: "a"}), "verification_by_applicant"},
-		{"applicant of a kind", readModel, filter(VerificationFilter{Applicant: "a", Provider: "p", Kind: "k", Status: "s"}), "verification_by_applicant"},
-		{"applicant since", readModel, filter(VerificationFilter{Applicant: "a", UpdatedSince: start, Overdue: &yes}), "verification_by_applicant"},
-		{"external reference", readModel, filter(VerificationFilter{ExternalReference: "a"}), "verification_by_external_reference"},
-		{"external reference of a kind", readModel, filter(VerificationFilter{ExternalReference: "a", Provider: "p", Kind: "k"}), "verification_by_external_reference"},
-		{"status", readModel, filter(VerificationFilter{Status: "pending"}), "verification_by_status"},
-		{"provider", readModel, filter(VerificationFilter{Provider: "p"}), "verification_by_"},
-		{"provider and kind", readModel, filter(VerificationFilter{Provider: "p", Kind: "k"}), "verification_by_kind"},
-		{"overdue", readModel, filter(VerificationFilter{Overdue: &yes}), "verification_overdue"},
-		{"updated since", readModel, filter(VerificationFilter{UpdatedSince: start}), "COVERING INDEX verification_by_update"},
-		{"updated since, next page", readModel, filter(VerificationFilter{UpdatedSince: start, After: 5}), "verification_by_sequence"},
+		{"sandbox", readModel, filter(VerificationFilter{Sandbox: true}), "verification_by_sequence"},
+		{"after", readModel, filter(VerificationFilter{After: after}), "verification_by_sequence"},
+		{"updated since", readModel, filter(VerificationFilter{UpdatedSince: start}), "verification_by_sequence"},
+		{"updated since, next page", readModel, filter(VerificationFilter{UpdatedSince: start, After: after}), "verification_by_sequence"},
+		{"where updated since begins", readModel, fixed(selectSince, false, 1), "COVERING INDEX verification_by_update"},
+		{"not overdue", readModel, filter(VerificationFilter{Overdue: &no}), "verification_by_sequence"},
+		{"groups", readModel, fixed(nextGroup, false, "a", "b", "c"), "COVERING INDEX verification_by_group"},
 		{"one verification", readModel, fixed(selectVerification+` WHERE id = $1 AND sandbox = $2`, "a", false), "sqlite_autoindex_verification_1"},
 		{"timeline", readModel, fixed(selectTimeline, false, 1, 9, 10), "verification_event_by_sequence"},
 		{"applicant's numbers", readModel, fixed(selectApplicant, false, "a", "p"), "verification_by_applicant"},
-		{"applicant of a provider", readModel, filter(VerificationFilter{Applicant: "a", Provider: "p", After: 5}), "verification_by_applicant"},
-		{"external reference since", readModel, filter(VerificationFilter{ExternalReference: "a", UpdatedSince: start, Status: "s"}), "verification_by_external_reference"},
-		{"status of a kind", readModel, filter(VerificationFilter{Provider: "p", Kind: "k", Status: "s"}), "verification_by_"},
-		{"scope", readModel, filter(VerificationFilter{Scope: "case"}), "verification_by_sequence"},
-		{"final", readModel, filter(VerificationFilter{Final: &yes}), "verification_by_sequence"},
-		{"sandbox", readModel, filter(VerificationFilter{Sandbox: true}), "verification_by_sequence"},
 		{"deliveries", readModel, delivery(DeliveryFilter{}), "delivery_by_time"},
 		{"deliveries since, next page", readModel, delivery(DeliveryFilter{Since: start, After: DeliveryCursor{1, "s", 1}}), "delivery_by_time"},
 		{"deliveries of a provider", readModel, delivery(DeliveryFilter{Provider: "p", After: DeliveryCursor{1, "s", 1}}), "delivery_by_provider"},
 		{"pending deliveries", readModel, delivery(DeliveryFilter{Outcome: OutcomePending, Since: start}), "delivery_by_outcome"},
 		{"deliveries by cause", readModel, delivery(DeliveryFilter{Cause: "c"}), "delivery_by_cause"},
 		{"expire", readModel, fixed(expireUnprocessed, "o", 1, 2, "p", "s"), "delivery_counts"},
-		{"count verifications", readModel, fixed(countVerifications), "COVERING INDEX verification_counts"},
+		{"count verifications", readModel, fixed(countVerifications), "COVERING INDEX verification_by_group"},
 		{"count deliveries", readModel, fixed(countDeliveries), "COVERING INDEX delivery_counts"},
 		{"open since", readModel, fixed(openSince, false), "verification_open"},
 		{"due", lifecycle, fixed(selectDue, "p", 1, 10), "COVERING INDEX lifecycle_record_due"},
 		{"retained", lifecycle, fixed(selectRetained, "p", 1, 10), "COVERING INDEX lifecycle_record_retained"},
 		{"waiting", lifecycle, fixed(selectWaiting, "p", "l", 10), "lifecycle_outbox_lane"},
 		{"outbox of a verification", lifecycle, fixed(selectOutbox, "p", "l", "v"), "lifecycle_outbox_verification"},
-	} {
+	}
+	// Every filter alone and together with every other one: the first of the two says by which index.
+	settings := []struct {
+		name, index string
+		set         func(f *VerificationFilter)
+	}{
+		{"applicant", "verification_by_applicant", func(f *VerificationFilter) { f.Applicant = "a" }},
+		{"external reference", "verification_by_external_reference", func(f *VerificationFilter) { f.ExternalReference = "a" }},
+		{"overdue", "verification_overdue", func(f *VerificationFilter) { f.Overdue = &yes }},
+		// With a status these go by it.
+		{"provider", "verification_by_kind", func(f *VerificationFilter) { f.Provider = "p" }},
+		{"kind", "verification_by_kind", func(f *VerificationFilter) { f.Kind = "k" }},
+		{"scope", "verification_by_kind", func(f *VerificationFilter) { f.Scope = "case" }},
+		{"status", "verification_by_group", func(f *VerificationFilter) { f.Status = "approved" }},
+		{"final", "verification_by_group", func(f *VerificationFilter) { f.Final = &yes }},
+		{"not final", "verification_by_group", func(f *VerificationFilter) { f.Final, f.Status = &no, "" }},
+		{"not overdue", "", func(f *VerificationFilter) {
+			if f.Overdue == nil {
+				f.Overdue = &no
+			}
+		}},
+		{"updated since", "", func(f *VerificationFilter) { f.UpdatedSince = start }},
+		{"after", "", func(f *VerificationFilter) { f.After = after }},
+	}
+	for i, one := range settings {
+		for _, other := range settings[i:] {
+			f := VerificationFilter{}
+			one.set(&f)
+			other.set(&f)
+			index := one.index
+			if index == "verification_by_kind" && (f.Status != "" || f.Final != nil) {
+				index = "verification_by_group"
+			}
+			if one.index != "" && (f.Applicant == "" || f.ExternalReference == "") { // Of those two either may serve.
+				tests = append(tests, planned{one.name + " with " + other.name, readModel, filter(f), index})
+			}
+		}
+	}
+	for _, test := range tests {
 		query, args := test.query()
 		plan, err := list(t.Context(), test.db.read(), func(scan scanner) (detail string, err error) {
 			err = scan(new(int), new(int), new(int), &detail)
@@ -74,6 +112,12 @@ func TestPlans(t *testing.T) {
 		if !strings.Contains(text, "INDEX "+strings.TrimPrefix(test.index, "COVERING INDEX ")) || !strings.Contains(text, test.index) {
 			t.Errorf("%s does not use %s: %s\n%s", test.name, test.index, text, query)
 		}
+		if strings.Contains(text, "verification_by_sequence") && test.index != "verification_by_sequence" {
+			t.Errorf("%s reads what it does not choose: %s", test.name, text)
+		}
+		if test.name == "groups" {
+			continue // It sorts the three rows that it has found.
+		}
 		for _, step := range plan {
 			if strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "INDEX") {
 				t.Errorf("%s reads a whole table: %s", test.name, text)
@@ -83,4 +127,12 @@ func TestPlans(t *testing.T) {
 			t.Errorf("%s sorts: %s", test.name, text)
 		}
 	}
+}
+
+// groupRow is the first event of a verification of a kind.
+func groupRow(provider, kind string, scope verification.Scope, sequence uint64) EventRow {
+	row := testEventRow(provider+kind, 1, sequence, sequence)
+	row.Data.Provider, row.Data.Kind, row.Data.Scope = provider, kind, scope
+	row.StoredAt = start
+	return row
 }

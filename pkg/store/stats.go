@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/verification"
@@ -61,8 +63,9 @@ func (m *ReadModel) Stats(ctx context.Context) (Stats, error) {
 }
 
 const (
+	// In the order of the index, which has the scope too.
 	countVerifications = `SELECT provider, kind, status, sandbox, count(*) FROM verification
-		GROUP BY provider, kind, status, sandbox ORDER BY provider, kind, status, sandbox`
+		GROUP BY sandbox, scope, provider, kind, status ORDER BY sandbox, scope, provider, kind, status`
 	countDeliveries = `SELECT provider, outcome, count(*) FROM delivery
 		GROUP BY provider, outcome ORDER BY provider, outcome`
 	openSince = `SELECT v.provider, min(e.stored_at) FROM verification v
@@ -72,10 +75,14 @@ const (
 )
 
 func (m *ReadModel) countVerifications(ctx context.Context) ([]VerificationCount, error) {
-	return list(ctx, m.db.read(), func(scan scanner) (c VerificationCount, err error) {
+	counts, err := list(ctx, m.db.read(), func(scan scanner) (c VerificationCount, err error) {
 		err = scan(&c.Provider, &c.Kind, &c.Status, &c.Sandbox, &c.Count)
 		return c, err
 	}, countVerifications)
+	slices.SortStableFunc(counts, func(a, b VerificationCount) int {
+		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Status, b.Status))
+	})
+	return counts, err
 }
 
 func (m *ReadModel) countDeliveries(ctx context.Context) ([]DeliveryCount, error) {

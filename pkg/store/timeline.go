@@ -20,8 +20,9 @@ type EventFilter struct {
 
 // EventPage is a part of the events that a filter chooses, by sequence.
 type EventPage struct {
-	Rows    []EventRow
-	Through uint64 // everything up to this sequence was considered
+	Rows     []EventRow
+	Through  uint64 // everything up to this sequence was considered
+	Identity string // of the stream; empty where nothing of it is in the tables
 }
 
 const selectTimeline = `SELECT sequence, published, stored_at, data FROM verification_event
@@ -34,19 +35,20 @@ func (m *ReadModel) Timeline(ctx context.Context, f EventFilter, after uint64, l
 	if limit < 1 {
 		return EventPage{}, wrap("read timeline", errLimit)
 	}
-	asOf, err := m.AsOf(ctx, f.Sandbox)
+	progress, err := m.Followed(ctx, f.Sandbox)
 	if err != nil {
 		return EventPage{}, wrap("read timeline", err)
 	}
+	asOf := progress.Sequence
 	if asOf <= after {
-		return EventPage{Through: after}, nil
+		return EventPage{Through: after, Identity: progress.Identity}, nil
 	}
 	rows, err := list(ctx, m.db.read(), func(scan scanner) (EventRow, error) { return scanEvent(scan, f.Sandbox) },
 		selectTimeline, f.Sandbox, int64(after), int64(asOf), limit)
 	if err != nil {
 		return EventPage{}, wrap("read timeline", err)
 	}
-	page := EventPage{Through: asOf}
+	page := EventPage{Through: asOf, Identity: progress.Identity}
 	if len(rows) == limit {
 		page.Through = rows[limit-1].Sequence
 	}

@@ -34,14 +34,14 @@ func testTimeline(t *testing.T, at place) {
 		limit   int
 		want    EventPage
 	}{
-		{"all", false, 0, 10, EventPage{[]EventRow{asStored(first), asStored(other), asStored(second)}, 9}},
-		{"sandbox", true, 0, 10, EventPage{[]EventRow{asStored(sandbox)}, 5}},
-		{"a part", false, 0, 2, EventPage{[]EventRow{asStored(first), asStored(other)}, 4}},
-		{"the rest", false, 4, 2, EventPage{[]EventRow{asStored(second)}, 9}},
-		{"between", false, 5, 1, EventPage{[]EventRow{asStored(second)}, 8}},
-		{"nothing is left", false, 8, 2, EventPage{nil, 9}},
-		{"at the end", false, 9, 2, EventPage{nil, 9}},
-		{"beyond the end", false, 12, 2, EventPage{nil, 12}},
+		{"all", false, 0, 10, EventPage{[]EventRow{asStored(first), asStored(other), asStored(second)}, 9, ""}},
+		{"sandbox", true, 0, 10, EventPage{[]EventRow{asStored(sandbox)}, 5, ""}},
+		{"a part", false, 0, 2, EventPage{[]EventRow{asStored(first), asStored(other)}, 4, ""}},
+		{"the rest", false, 4, 2, EventPage{[]EventRow{asStored(second)}, 9, ""}},
+		{"between", false, 5, 1, EventPage{[]EventRow{asStored(second)}, 8, ""}},
+		{"nothing is left", false, 8, 2, EventPage{nil, 9, ""}},
+		{"at the end", false, 9, 2, EventPage{nil, 9, ""}},
+		{"beyond the end", false, 12, 2, EventPage{nil, 12, ""}},
 	} {
 		page, err := m.Timeline(t.Context(), EventFilter{Sandbox: test.sandbox}, test.after, test.limit)
 		must(t, err)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/event"
@@ -14,16 +15,45 @@ type VerificationFilter struct {
 	Final, Overdue *bool
 	Sandbox        bool
 	UpdatedSince   time.Time
-	After          uint64 // the Next of the page before
-	Limit          int    // of one page, at least 1
+	After          VerificationCursor // the Next of the page before
+	Limit          int                // of one page, at least 1
 }
 
-// VerificationPage is a part of what a filter chooses, by the sequence of the latest event. A verification that changes
-// while the pages are read comes again on a later one.
+// VerificationPage is a part of what a filter chooses, by the sequence of the latest event. A verification that changes while the pages are
+// read comes again on a later one. Whoever reads to the last page has seen, at least once, all that has an event up to that page's AsOf.
 type VerificationPage struct {
 	Rows []VerificationRow
-	Next uint64 // the After of the next page; 0 where there is none
-	AsOf uint64 // everything in the stream up to this sequence was considered
+	Next VerificationCursor // the After of the next page; zero where there is none
+	AsOf uint64             // everything in the stream up to this sequence was considered
+}
+
+// VerificationCursor is a place between two pages. The zero value is before the first.
+//
+// Events are not written in the order of their sequences, so behind a row beyond AsOf another one may still appear before it. Such rows are
+// shown, since they may be all that tells of a verification, but the place is only kept for as long as AsOf does not move. Then what lies
+// beyond its old position is read again.
+type VerificationCursor struct {
+	Through uint64 // a position up to which nothing will be written any more, and all was shown
+	Ahead   uint64 // the position of the last row, where that is greater; else 0
+}
+
+// IsZero reports whether the cursor is before the first page, or after the last.
+func (c VerificationCursor) IsZero() bool { return c == VerificationCursor{} }
+
+// from returns the sequence after which to go on.
+func (c VerificationCursor) from(asOf uint64) uint64 {
+	if asOf > c.Through {
+		return c.Through
+	}
+	return max(c.Through, c.Ahead)
+}
+
+// next returns the cursor behind a row.
+func (c VerificationCursor) next(asOf, sequence uint64) VerificationCursor {
+	if sequence <= asOf {
+		return VerificationCursor{Through: sequence}
+	}
+	return VerificationCursor{Through: max(c.Through, asOf), Ahead: sequence}
 }
 
 // VerificationRow is the current state of one verification.
@@ -44,50 +74,96 @@ func (m *ReadModel) Verifications(ctx context.Context, f VerificationFilter) (Ve
 	if err != nil {
 		return VerificationPage{}, wrap("list verifications", err)
 	}
-	query, args := f.query()
+	result := VerificationPage{AsOf: asOf}
+	query, args, err := m.query(ctx, f, f.After.from(asOf))
+	if errors.Is(err, errNothing) {
+		return result, nil
+	}
+	if err != nil {
+		return VerificationPage{}, wrap("list verifications", err)
+	}
 	rows, err := list(ctx, m.db.read(), scanVerification, query, args...)
 	if err != nil {
 		return VerificationPage{}, wrap("list verifications", err)
 	}
-	result := VerificationPage{AsOf: asOf}
 	var more bool
 	if result.Rows, more = page(rows, f.Limit); more {
-		result.Next = result.Rows[f.Limit-1].Sequence
+		result.Next = f.After.next(asOf, result.Rows[f.Limit-1].Sequence)
 	}
 	return result, nil
 }
 
 const selectVerification = `SELECT sequence, updated_at, sandbox, data FROM verification`
 
-// query returns the statement for one page and one row more.
-func (f VerificationFilter) query() (string, []any) {
+const selectSince = `SELECT min(sequence) FROM verification WHERE sandbox = $1 AND updated_at >= $2`
+
+// query returns the statement for one page and one row more, of what comes after a sequence. Errors: errNothing.
+//
+// Which index serves best is decided here, by what the columns mean; the others are kept from being tempting. Whatever the filter says, no
+// more rows are read than it chooses, or than a person, a case or the overdue ones have.
+func (m *ReadModel) query(ctx context.Context, f VerificationFilter, from uint64) (string, []any, error) {
+	few := f.Applicant != "" || f.ExternalReference != "" || f.Overdue != nil && *f.Overdue
+	if !few && from == 0 && !f.UpdatedSince.IsZero() {
+		// Where to begin in the order of sequences is looked up by time, so that what is older is not read.
+		var since *uint64
+		_, err := m.db.read().one(ctx, []any{&since}, selectSince, f.Sandbox, micros(f.UpdatedSince))
+		if err == nil && since == nil {
+			err = errNothing
+		}
+		if err != nil {
+			return "", nil, err
+		}
+		from = max(*since, 1) - 1
+	}
+	if few {
+		query, args := f.queryFew(from)
+		return query, args, nil
+	}
+	if f.grouped() {
+		groups, err := m.groups(ctx, f)
+		if err != nil {
+			return "", nil, err
+		}
+		return f.queryGroups(groups, from)
+	}
+	query, args := f.queryAll(from)
+	return query, args, nil
+}
+
+// queryFew goes by the person, the case or the overdue ones, of which there are few.
+func (f VerificationFilter) queryFew(from uint64) (string, []any) {
 	var w where
 	w.add("sandbox = %s", f.Sandbox)
-	if !f.UpdatedSince.IsZero() {
-		w.add("updated_at >= %s", micros(f.UpdatedSince))
-	}
-	// A person or a case has few verifications: by them the search goes, and an index of the others must not tempt.
-	few := f.Applicant != "" || f.ExternalReference != ""
-	other := func(column string) string { return column }
-	if few {
-		other = func(column string) string { return "COALESCE(" + column + ", '')" }
-	}
-	if few || f.After > 0 || f.UpdatedSince.IsZero() {
-		w.add("sequence > %s", int64(f.After))
-	} else {
-		// Where to begin in the order of sequences is looked up by time, so that what is older is not read.
-		w.terms = append(w.terms, "sequence >= (SELECT min(sequence) FROM verification"+w.String()+")")
-	}
+	w.add("sequence > %s", int64(from))
 	w.equal("applicant", f.Applicant)
 	w.equal("external_reference", f.ExternalReference)
-	w.equal(other("provider"), f.Provider)
-	w.equal(other("kind"), f.Kind)
-	w.equal("scope", f.Scope)
-	w.equal(other("status"), f.Status)
+	if f.Overdue != nil && f.Applicant == "" && f.ExternalReference == "" {
+		w.terms = append(w.terms, "overdue")
+	} else {
+		w.is("overdue", f.Overdue)
+	}
+	w.equal("COALESCE(provider, '')", f.Provider)
+	w.equal("COALESCE(kind, '')", f.Kind)
+	w.equal("COALESCE(scope, '')", f.Scope)
+	w.equal("COALESCE(status, '')", f.Status)
 	w.is("final", f.Final)
+	if !f.UpdatedSince.IsZero() {
+		w.add("COALESCE(updated_at, 0) >= %s", micros(f.UpdatedSince))
+	}
+	return selectVerification + w.String() + " ORDER BY sequence" + w.limit(f.Limit), w.args
+}
+
+// queryAll goes by the order of sequences. Of verifications that are not overdue, or were updated since what comes first was, nearly all
+// are chosen.
+func (f VerificationFilter) queryAll(from uint64) (string, []any) {
+	var w where
+	w.add("sandbox = %s", f.Sandbox)
+	w.add("sequence > %s", int64(from))
 	w.is("overdue", f.Overdue)
-	query := selectVerification + w.String() + " ORDER BY sequence" + w.limit(f.Limit)
-	return query, w.args
+	if !f.UpdatedSince.IsZero() {
+		w.add("COALESCE(updated_at, 0) >= %s", micros(f.UpdatedSince))
+	}
+	return selectVerification + w.String() + " ORDER BY sequence" + w.limit(f.Limit), w.args
 }
 
 // Verification returns one verification. Errors: ErrNotFound.

@@ -50,7 +50,7 @@ func testListVerifications(t *testing.T, at place) {
 		{"not final", VerificationFilter{Final: &no}, []EventRow{plain, overdue, step, nobody}},
 		{"overdue", VerificationFilter{Overdue: &yes}, []EventRow{overdue}},
 		{"updated since", VerificationFilter{UpdatedSince: step.StoredAt}, []EventRow{step, nobody}},
-		{"after", VerificationFilter{After: 13}, []EventRow{step, nobody}},
+		{"after", VerificationFilter{After: VerificationCursor{Through: 13}}, []EventRow{step, nobody}},
 		{"not UTF-8", VerificationFilter{Provider: "\xff", Status: "nul \x00"}, nil},
 	} {
 		test.filter.Limit = 10
@@ -86,7 +86,7 @@ func testVerificationPages(t *testing.T, at place) {
 		for _, row := range page.Rows {
 			got = append(got, row.Data.Reference)
 		}
-		if page.Next == 0 {
+		if page.Next.IsZero() {
 			break
 		}
 		filter.After = page.Next

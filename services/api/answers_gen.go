@@ -58,8 +58,10 @@ const (
 	CauseUnauthorized      Cause = "unauthorized"
 	CauseNotFound          Cause = "not_found"
 	CauseMethodNotAllowed  Cause = "method_not_allowed"
+	CausePositionUnknown   Cause = "position_unknown"
 	CauseTooManyStreams    Cause = "too_many_streams"
 	CauseClaimsUnavailable Cause = "claims_unavailable"
+	CauseKeysUnavailable   Cause = "keys_unavailable"
 	CauseUnavailable       Cause = "unavailable"
 	CauseInternal          Cause = "internal"
 )

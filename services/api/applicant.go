@@ -11,8 +11,8 @@ import (
 func (a *api) applicant(w http.ResponseWriter, r *http.Request) error {
 	q := newQuery(r)
 	filter := store.VerificationFilter{
-		Provider: r.PathValue("provider"), Applicant: r.PathValue("applicant"),
-		Sandbox: q.sandbox(), Limit: q.limit(), After: cursor(q, parseSequence),
+		Provider: r.PathValue("provider"), Applicant: q.stored(r.PathValue("applicant"), a.keys),
+		Sandbox: q.sandbox(), Limit: q.limit(), After: cursor(q, parseVerificationCursor),
 	}
 	if err := q.done(); err != nil {
 		return err
@@ -24,7 +24,7 @@ func (a *api) applicant(w http.ResponseWriter, r *http.Request) error {
 	// Read last, so that it counts at least what the page shows.
 	numbers, err := a.model.Applicant(r.Context(), filter.Provider, filter.Applicant, filter.Sandbox)
 	if errors.Is(err, store.ErrNotFound) {
-		return errNoApplicant
+		return errNoApplicant.asOf(page.AsOf)
 	}
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ func TestApplicantPages(t *testing.T) {
 	put := func(provider, reference string, sandbox bool, status verification.Status, applicant string) {
 		t.Helper()
 		v := about(provider, "check", reference, 1, status)
-		v.Applicant = &applicant
+		v.Applicant = new(verification.Pseudonymous(applicant, s.keys.Pseudonym))
 		s.put(sandbox, string(status), v)
 	}
 	const person = "user/1 ä"
@@ -41,7 +41,7 @@ func TestApplicantPages(t *testing.T) {
 		if err := json.Unmarshal(s.ask(http.MethodGet, target).Body.Bytes(), &answer); err != nil {
 			t.Fatal(err)
 		}
-		want := ApplicantSummary{Provider: "acme", Applicant: person, Verifications: 5, NotFinal: 3}
+		want := ApplicantSummary{Provider: "acme", Applicant: s.keys.Pseudonym(person), Verifications: 5, NotFinal: 3}
 		for _, status := range []verification.Status{
 			verification.Approved, verification.AwaitingReview, verification.Pending, verification.Processing, verification.Rejected,
 		} {
@@ -68,7 +68,7 @@ func TestApplicantReferences(t *testing.T) {
 	s := newSeeded(t)
 	for i, applicant := range []string{"a", "a/b", "..", ".", "a b", "ä", "100%", "a+b", "?x", "#", "sha256:0", strings.Repeat("x", 1000)} {
 		v := about("acme", "check", fmt.Sprint(i), 1, verification.Pending)
-		v.Applicant = &applicant
+		v.Applicant = new(verification.Pseudonymous(applicant, s.keys.Pseudonym))
 		s.put(false, "pending", v)
 		path := url.PathEscape(applicant)
 		if strings.Trim(applicant, ".") == "" {

@@ -11,16 +11,12 @@ import (
 
 // claims answers with the personal data of one verification, and writes down who asked.
 func (a *api) claims(w http.ResponseWriter, r *http.Request) error {
-	id, sandbox, err := named(r)
+	id, sandbox, through, err := a.named(r)
 	if err != nil {
 		return err
 	}
 	if a.keys == nil {
 		return errNoKeys
-	}
-	through, err := a.model.AsOf(r.Context(), sandbox)
-	if err != nil {
-		return err
 	}
 	// The claims are read first, so that those which are anonymised between the two reads are left out.
 	row, err := a.model.Claims(r.Context(), id, sandbox)
@@ -28,6 +24,9 @@ func (a *api) claims(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	verification, err := a.model.Verification(r.Context(), id, sandbox)
+	if errors.Is(err, store.ErrNotFound) {
+		return errNoVerification.asOf(through)
+	}
 	if err != nil {
 		return err
 	}

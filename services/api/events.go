@@ -8,11 +8,7 @@ import (
 
 // events answers with the timeline of one verification, in the order of the versions.
 func (a *api) events(w http.ResponseWriter, r *http.Request) error {
-	id, sandbox, err := named(r)
-	if err != nil {
-		return err
-	}
-	through, err := a.model.AsOf(r.Context(), sandbox)
+	id, sandbox, through, err := a.named(r)
 	if err != nil {
 		return err
 	}
@@ -21,7 +17,7 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if len(rows) == 0 {
-		return errNoVerification
+		return errNoVerification.asOf(through)
 	}
 	return respond(w, r, TimelineAnswer{Data: convert(rows, newTimelineEvent), Meta: AsOf{through}})
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/seal"
@@ -52,7 +54,27 @@ func newHandler(config Config, stopping <-chan struct{}) http.Handler {
 	if config.Metrics != nil {
 		mux.Handle("GET /metrics", config.Metrics)
 	}
-	return withHeaders(mux)
+	return withHeaders(straight(mux, observed("/v1/", a.serve(a.admitted(a.unknownPath))), a.serve(a.unknownPath)))
+}
+
+// straight answers itself what next would answer by a redirection to another path: there is nothing under a path that leads over others, and
+// what is below /v1 is told nobody without the token.
+func straight(next, below, elsewhere http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked := r.URL.EscapedPath()
+		cleaned := path.Clean("/" + asked)
+		if asked == cleaned || asked == strings.TrimSuffix(cleaned, "/")+"/" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		for _, name := range []string{asked, cleaned} {
+			if name == "/v1" || strings.HasPrefix(name, "/v1/") {
+				below.ServeHTTP(w, r)
+				return
+			}
+		}
+		elsewhere.ServeHTTP(w, r)
+	})
 }
 
 // private are the paths that ask for the token.
@@ -67,7 +89,7 @@ func (a *api) private() map[string]endpoint {
 		"/v1/deliveries":                                         timed(a.deliveries),
 		"/v1/stats":                                              timed(a.stats),
 		// A path that does not exist is told only to those who may know what exists.
-		"/v1/": a.unknownPath,
+		"/v1": a.unknownPath, "/v1/": a.unknownPath,
 	}
 }
 

@@ -38,6 +38,7 @@ var parameters = map[string][]parameter{
 		{name: "overdue", enum: []string{"true", "false"}},
 		{name: "sandbox", enum: []string{"true", "false"}, byDefault: "false"},
 		{name: "after", number: true, minimum: 0, maximum: math.MaxInt64, want: "a position in the stream: the id of an event, or 0 for the beginning"},
+		{name: "stream", maxLength: 512},
 	},
 	"/v1/verifications": {
 		{name: "provider", pattern: regexp.MustCompile("^[a-z0-9_]{1,64}$"), want: "a name of lower-case letters, digits and underscores"},

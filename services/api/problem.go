@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/verdict-stream/verdict/pkg/store"
 )
@@ -30,6 +31,11 @@ func (p *problem) with(name, value string) *problem {
 	return p
 }
 
+// asOf returns the problem with how far the tables were that know of no such thing.
+func (p *problem) asOf(sequence uint64) *problem {
+	return (&problem{Problem: p.Problem}).with(asOfHeader, strconv.FormatUint(sequence, 10))
+}
+
 // The problems that do not depend on the request, one for each cause but invalid_parameter.
 var (
 	errUnauthorized = newProblem(http.StatusUnauthorized, CauseUnauthorized, "Unauthorized",
@@ -42,12 +48,20 @@ var (
 		"There is no such verification. One that the provider sent as a test is found with sandbox=true.")
 	errNoApplicant = newProblem(http.StatusNotFound, CauseNotFound, "Not found",
 		"This provider has told of no such person. What it sent as a test is found with sandbox=true.")
+	errPosition = newProblem(http.StatusConflict, CausePositionUnknown, "Position unknown",
+		"The stream has no such position: it was made anew, or the position is of the other one, with or without sandbox=true. "+
+			"Begin again with after=0, or read the lists and go on after their as_of_sequence.")
+	errNothingYet = newProblem(http.StatusServiceUnavailable, CauseUnavailable, "Unavailable",
+		"Nothing of the stream is in the tables yet. Ask again later.").with("Retry-After", "1")
 	errTooManyStreams = newProblem(http.StatusServiceUnavailable, CauseTooManyStreams, "Too many streams",
 		"As many follow the events as this process serves. Try again later.").with("Retry-After", "5")
 	errUnavailable = newProblem(http.StatusServiceUnavailable, CauseUnavailable, "Unavailable",
 		"The read model cannot be reached now. Ask again later.").with("Retry-After", "1")
 	errNoKeys = newProblem(http.StatusServiceUnavailable, CauseClaimsUnavailable, "Claims unavailable",
 		"This process has no keys to open claims. Ask one that runs with the key directory and the master key.")
+	errNoPseudonyms = newProblem(http.StatusServiceUnavailable, CauseKeysUnavailable, "Keys unavailable",
+		"This reference looks like an e-mail address, a phone number or text, and so is known by a keyed hash alone, which this process has "+
+			"no key to make. Ask one that runs with the key directory and the master key, or ask with the hash, h_ and 32 digits, as events show it.")
 	errInternal = newProblem(http.StatusInternalServerError, CauseInternal, "Internal error",
 		"The answer could not be made. The log says why.")
 )
@@ -63,8 +77,6 @@ func problemOf(err error) *problem {
 	switch {
 	case errors.As(err, &p):
 		return p
-	case errors.Is(err, store.ErrNotFound):
-		return errNoVerification
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return errUnavailable
 	default:

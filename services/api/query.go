@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/verdict-stream/verdict/pkg/seal"
+	"github.com/verdict-stream/verdict/pkg/verification"
 )
 
 // query reads the parameters of a request, which are those of its path. An endpoint asks for each by its name; done reports the first that
@@ -83,6 +86,25 @@ func (q *query) done() error {
 func (q *query) text(name string) string {
 	q.read = append(q.read, name)
 	return q.allowed[name]
+}
+
+// reference returns a parameter that is a reference from outside, as it is stored.
+func (q *query) reference(name string, keys *seal.Keyring) string {
+	return q.stored(q.text(name), keys)
+}
+
+// stored returns how a reference from outside stands in the tables: as it is, or as the keyed hash that the lifecycle has made of it.
+func (q *query) stored(reference string, keys *seal.Keyring) string {
+	hash := func(text string) string {
+		if keys != nil {
+			return keys.Pseudonym(text)
+		}
+		if q.problem == nil {
+			q.problem = errNoPseudonyms
+		}
+		return ""
+	}
+	return verification.Pseudonymous(reference, hash)
 }
 
 // boolean returns a parameter that is true or false, nil where it is not there.

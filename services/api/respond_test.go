@@ -7,9 +7,11 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/verdict-stream/verdict/pkg/store"
 	"github.com/verdict-stream/verdict/pkg/verification"
 )
 
@@ -74,6 +76,85 @@ func TestNotModified(t *testing.T) {
 	s.put(false, "pending", about("idenfy", "id_verification", "s2", 1, verification.Pending))
 	if fresh(first, tags[first]) {
 		t.Error("a page is fresh although another one follows now")
+	}
+}
+
+// The numbers are the same as long as nothing but the clock goes on.
+func TestStatsNotModified(t *testing.T) {
+	s := newSeeded(t)
+	s.fill()
+	progress := func(pending uint64, at time.Time) {
+		t.Helper()
+		err := s.model.PutProgress(t.Context(), store.Progress{Stream: "KYC_VERIFICATIONS", Identity: "stream-a", Sequence: 6, Pending: pending, At: at})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	tag := s.with("/v1/stats", nil).Header().Get("Etag")
+	before := s.with("/v1/stats", nil).Body.String()
+	progress(2, start.Add(2*time.Hour))
+	if after := s.with("/v1/stats", nil).Body.String(); after == before {
+		t.Errorf("the time of the progress is not in %s", after)
+	}
+	if w := s.with("/v1/stats", http.Header{"If-None-Match": {tag}}); w.Code != http.StatusNotModified {
+		t.Errorf("only the clock went on: status %d, %s", w.Code, w.Header().Get("Etag"))
+	}
+	progress(3, start.Add(3*time.Hour))
+	if w := s.with("/v1/stats", http.Header{"If-None-Match": {tag}}); w.Code != http.StatusOK {
+		t.Errorf("more waits: status %d", w.Code)
+	}
+	newer := Stats{OldestNotFinal: []OpenSince{{Provider: "a", Since: start, AgeSeconds: 9}}}
+	older := Stats{OldestNotFinal: []OpenSince{{Provider: "a", Since: start, AgeSeconds: 1}}}
+	if diff := cmp.Diff(newer.timeless(), older.timeless()); diff != "" || newer.OldestNotFinal[0].AgeSeconds != 9 {
+		t.Errorf("the age counts, or is lost (-newer +older):\n%s", diff)
+	}
+}
+
+// Whoever is told that there is no such thing is told as of when.
+func TestAsOfWhatIsMissing(t *testing.T) {
+	s := newSeeded(t)
+	s.fill()
+	for target, want := range map[string]string{
+		"/v1/verifications/idenfy/id_verification/nobody":         "6",
+		"/v1/verifications/idenfy/id_verification/nobody/events":  "6",
+		"/v1/verifications/idenfy/id_verification/nobody/claims":  "6",
+		"/v1/verifications/idenfy%2F/id_verification/s1":          "6",
+		"/v1/applicants/idenfy/nobody":                            "6",
+		"/v1/applicants/idenfy/nobody?sandbox=true":               "5",
+		"/v1/verifications/idenfy/id_verification/x?sandbox=true": "5",
+	} {
+		if w := s.with(target, nil); w.Code != http.StatusNotFound || w.Header().Get(asOfHeader) != want {
+			t.Errorf("%s: status %d, as of %q", target, w.Code, w.Header().Get(asOfHeader))
+		}
+	}
+}
+
+// A path that leads over others is no path, and nobody is led to another.
+func TestCrookedPaths(t *testing.T) {
+	s := newSeeded(t)
+	s.fill()
+	for target, private := range map[string]bool{
+		"/v1": true, "/v1/": true, "//v1/stats": true, "/v1//stats": true, "/v1/verifications//x": true, "/v1/verifications/a/b/..": true,
+		"/v1/verifications/a/b/../c": true, "/v1/./stats": true, "/./v1/stats": true, "/v1/../livez": true, "/x/../v1/stats": true, "/v1/..": true,
+		"/v1/stats/": true, "/v1/stats/.": true, "//livez": false, "/livez/": false, "/./": false, "/": false, "/v10": false,
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.URL.Path = target
+		want := http.StatusNotFound
+		if private {
+			want = http.StatusUnauthorized
+		}
+		w := httptest.NewRecorder()
+		newHandler(s.config, nil).ServeHTTP(w, r)
+		if w.Code != want || w.Header().Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s without the token: status %d, %v", target, w.Code, w.Header())
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		w = httptest.NewRecorder()
+		newHandler(s.config, nil).ServeHTTP(w, r)
+		if w.Code != http.StatusNotFound || w.Header().Get("Content-Type") != "application/problem+json" || !strings.Contains(w.Body.String(), errNoSuchPath.Detail) {
+			t.Errorf("%s: status %d, %v", target, w.Code, w.Header())
+		}
 	}
 }
 

@@ -129,8 +129,8 @@ func (s *seeded) fill() {
 		}
 	}
 	for _, p := range []store.Progress{
-		{Stream: "KYC_VERIFICATIONS", Sequence: 6, Pending: 2, At: start.Add(time.Hour)},
-		{Stream: "KYC_SANDBOX", Sequence: 5, At: start.Add(time.Hour)},
+		{Stream: "KYC_VERIFICATIONS", Identity: "stream-a", Sequence: 6, Pending: 2, At: start.Add(time.Hour)},
+		{Stream: "KYC_SANDBOX", Identity: "stream-b", Sequence: 5, At: start.Add(time.Hour)},
 	} {
 		if err := s.model.PutProgress(s.t.Context(), p); err != nil {
 			s.t.Fatal(err)

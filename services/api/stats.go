@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/store"
@@ -21,6 +22,18 @@ func (a *api) stats(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return respond(w, r, StatsAnswer{Data: newStats(found, time.Now()), Meta: AsOf{through}})
+}
+
+// timeless returns the numbers without what changes by the clock alone.
+func (s Stats) timeless() Stats {
+	s.Streams, s.OldestNotFinal = slices.Clone(s.Streams), slices.Clone(s.OldestNotFinal)
+	for i := range s.Streams {
+		s.Streams[i].At = time.Time{}
+	}
+	for i := range s.OldestNotFinal {
+		s.OldestNotFinal[i].AgeSeconds = 0
+	}
+	return s
 }
 
 func newStats(found store.Stats, now time.Time) Stats {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -36,10 +37,10 @@ func (a *api) stream(w http.ResponseWriter, r *http.Request) error {
 	filter := store.EventFilter{
 		Provider: q.text("provider"), Kind: q.text("kind"),
 		Scope: verification.Scope(q.text("scope")), Status: verification.Status(q.text("status")), Published: q.text("event"),
-		Applicant: q.text("applicant"), ExternalReference: q.text("external_reference"),
+		Applicant: q.reference("applicant", a.keys), ExternalReference: q.reference("external_reference", a.keys),
 		Final: q.boolean("final"), Overdue: q.boolean("overdue"), Sandbox: q.sandbox(),
 	}
-	after := q.after(r)
+	identity, after := q.text("stream"), q.after(r)
 	if err := q.done(); err != nil {
 		return err
 	}
@@ -49,23 +50,46 @@ func (a *api) stream(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return errTooManyStreams
 	}
+	now, err := a.followed(r.Context(), filter.Sandbox)
+	if err != nil {
+		return err
+	}
 	if after == nil {
-		now, err := a.asOf(r.Context(), filter.Sandbox)
-		if err != nil {
-			return err
-		}
-		after = &now
+		after = &now.Sequence
+	}
+	if err := resumable(now, identity, *after); err != nil {
+		return err
+	}
+	if now.Identity != "" {
+		w.Header().Set(streamHeader, now.Identity)
 	}
 	frames := newFrames(w, a.pace.patience)
 	if r.Method == http.MethodHead || frames.begin(*after) != nil {
 		return nil
 	}
-	a.follow(r, frames, filter, *after)
+	a.follow(r, frames, filter, now.Identity, *after)
 	return nil
 }
 
-// follow sends what the filter chooses after a position, until the caller goes, does not keep up, or the service stops.
-func (a *api) follow(r *http.Request, frames *frames, filter store.EventFilter, after uint64) {
+// streamHeader tells which stream it is whose positions an answer goes by: one that was made anew has another identity.
+const streamHeader = "Verdict-Stream"
+
+// resumable returns why nobody can go on after a position, if so: it is of another stream than the one that the tables hold now, and to
+// wait until that one comes to it would be to miss events.
+func resumable(now store.Progress, identity string, after uint64) error {
+	switch {
+	case now.Stream == "" && (identity != "" || after > 0):
+		return errNothingYet
+	case identity != "" && identity != now.Identity, after > now.Sequence+now.Pending:
+		return errPosition
+	default:
+		return nil
+	}
+}
+
+// follow sends what the filter chooses after a position, until the caller goes, does not keep up, the stream is made anew, or the service
+// stops.
+func (a *api) follow(r *http.Request, frames *frames, filter store.EventFilter, identity string, after uint64) {
 	poll, heartbeat := time.NewTicker(a.pace.poll), time.NewTicker(a.pace.heartbeat)
 	defer poll.Stop()
 	defer heartbeat.Stop()
@@ -80,11 +104,14 @@ func (a *api) follow(r *http.Request, frames *frames, filter store.EventFilter, 
 		case err != nil:
 			// The caller keeps his place until the database is back; heartbeats tell him that this service lives.
 			a.trouble.ErrorContext(r.Context(), "stream waits", "route", r.Pattern, "error", err)
+		case page.Identity != identity && identity != "":
+			return
 		case frames.events(page.Rows) != nil:
 			return
 		case page.Through > after:
 			after, again = page.Through, atOnce // There may be more already.
 		}
+		identity = cmp.Or(identity, page.Identity)
 		select {
 		case <-again:
 		case <-heartbeat.C:
@@ -106,9 +133,9 @@ func (a *api) timeline(ctx context.Context, filter store.EventFilter, after uint
 	return a.model.Timeline(ctx, filter, after, streamChunk)
 }
 
-// asOf reads how far the tables are, in no more time than any other answer may take.
-func (a *api) asOf(ctx context.Context, sandbox bool) (uint64, error) {
+// followed reads how far the tables are, in no more time than any other answer may take.
+func (a *api) followed(ctx context.Context, sandbox bool) (store.Progress, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	return a.model.AsOf(ctx, sandbox)
+	return a.model.Followed(ctx, sandbox)
 }

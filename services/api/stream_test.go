@@ -132,7 +132,7 @@ func (f *followed) upTo(position uint64) []string {
 // progress says how far the tables are.
 func (s *seeded) progress(sequence uint64) {
 	s.t.Helper()
-	err := s.model.PutProgress(s.t.Context(), store.Progress{Stream: "KYC_VERIFICATIONS", Sequence: sequence, At: start})
+	err := s.model.PutProgress(s.t.Context(), store.Progress{Stream: "KYC_VERIFICATIONS", Identity: "stream-a", Sequence: sequence, At: start})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -242,6 +242,67 @@ func TestStreamGoesNoFurtherThanTheTables(t *testing.T) {
 	s.progress(8)
 	if diff := gocmp.Diff([]string{"7 pending sooner", "8 pending later"}, follower.upTo(8)); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+// A position that the stream does not have, or that is of another one, is refused: to wait for it would be to miss what comes before.
+func TestStreamKnowsItsPositions(t *testing.T) {
+	s := newSeeded(t)
+	if w := s.ask(http.MethodHead, "/v1/stream?after=1"); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("a position where nothing is in the tables: status %d", w.Code)
+	}
+	if w := s.ask(http.MethodHead, "/v1/stream?after=0"); w.Code != http.StatusOK || w.Header().Get(streamHeader) != "" {
+		t.Errorf("the beginning where nothing is in the tables: status %d, %v", w.Code, w.Header())
+	}
+	s.fill() // as of 6, with 2 that wait, and as of 5 in the sandbox
+	for target, want := range map[string]int{
+		"after=6":                              http.StatusOK,
+		"after=8":                              http.StatusOK,
+		"after=9":                              http.StatusConflict,
+		"after=9223372036854775807":            http.StatusConflict,
+		"after=6&sandbox=true":                 http.StatusConflict,
+		"after=5&sandbox=true":                 http.StatusOK,
+		"after=5&stream=stream-a":              http.StatusOK,
+		"after=5&stream=stream-b":              http.StatusConflict,
+		"stream=stream-b":                      http.StatusConflict,
+		"after=5&sandbox=true&stream=stream-b": http.StatusOK,
+		"after=5&sandbox=true&stream=stream-a": http.StatusConflict,
+	} {
+		if w := s.ask(http.MethodHead, "/v1/stream?"+target); w.Code != want {
+			t.Errorf("%s: status %d", target, w.Code)
+		}
+	}
+	if got := s.ask(http.MethodHead, "/v1/stream").Header().Get(streamHeader); got != "stream-a" {
+		t.Errorf("the stream is said to be %q", got)
+	}
+	golden(t, "problems/position_unknown", s.ask(http.MethodGet, "/v1/stream?after=9").Body.Bytes())
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/stream?after=0", nil)
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Last-Event-ID", "9")
+	if w := s.send(r); w.Code != http.StatusConflict {
+		t.Errorf("Last-Event-ID beyond the end: status %d", w.Code)
+	}
+}
+
+// An answer ends when the stream is made anew: its positions are those of another one then.
+func TestStreamEndsWithItsStream(t *testing.T) {
+	s := newSeeded(t)
+	s.fill()
+	follower := s.follow(s.serve(), "?after=6", "")
+	if got := follower.upTo(6); got != nil {
+		t.Errorf("events %q", got)
+	}
+	if err := s.model.Forget(t.Context(), "KYC_VERIFICATIONS"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.model.PutProgress(t.Context(), store.Progress{Stream: "KYC_VERIFICATIONS", Identity: "stream-c", Sequence: 9, At: start}); err != nil {
+		t.Fatal(err)
+	}
+	for ok := true; ok; {
+		_, ok = follower.next()
+	}
+	if err := follower.lines.Err(); err != nil {
+		t.Errorf("the answer was cut off: %v", err)
 	}
 }
 
