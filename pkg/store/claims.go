@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 
 	"github.com/verdict-stream/verdict/pkg/verification"
 )
@@ -27,16 +26,14 @@ func (m *ReadModel) Claims(ctx context.Context, id string, sandbox bool) (Claims
 	return row, wrap("read claims", err)
 }
 
-// errUnchanged ends a transaction that has nothing to write.
-var errUnchanged = errors.New("unchanged")
-
 // UpdateClaims replaces the claims of a verification by what fn makes of them, in one transaction; nil leaves them as they
-// are, and an error of fn is returned as it is. Whatever fn returns, AnonymizedThrough never goes back, and of a signal up
+// are, and an error of fn is returned as it is. fn may run on another goroutine and again, see Lifecycle.Update. Whatever fn returns, AnonymizedThrough never goes back, and of a signal up
 // to that position only the signal is kept, so that it keeps its place in the order of signals.
 func (m *ReadModel) UpdateClaims(ctx context.Context, id string, sandbox bool, fn func(current ClaimsRow) (next *ClaimsRow, err error)) error {
 	destroyed := false
 	err := m.db.update(ctx, func(s statements) error {
-		_, err := s.exec(ctx, `INSERT INTO claims (id, sandbox) VALUES ($1, $2) ON CONFLICT (id, sandbox) DO NOTHING`, id, sandbox)
+		destroyed = false
+		made, err := s.exec(ctx, `INSERT INTO claims (id, sandbox) VALUES ($1, $2) ON CONFLICT (id, sandbox) DO NOTHING`, id, sandbox)
 		if err != nil {
 			return wrap("update claims", err)
 		}
@@ -48,8 +45,11 @@ func (m *ReadModel) UpdateClaims(ctx context.Context, id string, sandbox bool, f
 		if err != nil {
 			return err
 		}
+		if next == nil && made > 0 {
+			_, err = s.exec(ctx, `DELETE FROM claims WHERE id = $1 AND sandbox = $2`, id, sandbox)
+		}
 		if next == nil {
-			return errUnchanged
+			return wrap("update claims", err)
 		}
 		written := *next
 		written.AnonymizedThrough = max(next.AnonymizedThrough, current.AnonymizedThrough)
@@ -59,14 +59,10 @@ func (m *ReadModel) UpdateClaims(ctx context.Context, id string, sandbox bool, f
 		destroyed = current.Key != nil && written.Key == nil
 		return wrap("update claims", writeClaims(ctx, s, id, sandbox, written))
 	})
-	switch {
-	case errors.Is(err, errUnchanged):
-		return nil
-	case err == nil && destroyed:
+	if err == nil && destroyed {
 		return wrap("update claims", m.db.forget(ctx))
-	default:
-		return err
 	}
+	return err
 }
 
 func readClaims(ctx context.Context, s statements, lock, id string, sandbox bool) (row ClaimsRow, found bool, err error) {

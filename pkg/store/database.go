@@ -11,7 +11,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
-	"go.opentelemetry.io/otel/trace"
+
+	"github.com/verdict-stream/verdict/pkg/batch"
 )
 
 // database is the connections to one database. On SQLite one connection writes and a pool reads; on PostgreSQL one pool
@@ -21,6 +22,13 @@ type database struct {
 	dialect        goose.Dialect
 	lock           *fileLock // held while a SQLite file is written, else nil
 	metrics        []metric.Registration
+
+	// guard is asked at the start of every transaction whether it may write; nil is always.
+	guard func(context.Context, statements) error
+	// shared has the transactions of many callers become one; turn is held by the one under way.
+	shared   *batch.Group[*work, struct{}]
+	turn     chan struct{}
+	prepared prepared
 }
 
 // schema is a set of tables.
@@ -28,6 +36,13 @@ type schema struct {
 	name        string // of its folder of migrations
 	file        string // of the file that holds it on SQLite
 	synchronous string // what a commit waits for on SQLite
+}
+
+// newDatabase returns a database without connections.
+func newDatabase(dialect goose.Dialect) *database {
+	d := &database{dialect: dialect, turn: make(chan struct{}, 1), prepared: prepared{}}
+	d.shared = batch.New(maxShared, d.commit)
+	return d
 }
 
 // openDatabase opens the database for writing and migrates it.
@@ -47,24 +62,8 @@ func openDatabase(ctx context.Context, at Location, s schema) (db *database, err
 }
 
 // write and read run single statements.
-func (d *database) write() statements { return statements{d.writer} }
-func (d *database) read() statements  { return statements{d.reader} }
-
-// update runs fn in one transaction: all that it wrote takes effect, or nothing does.
-func (d *database) update(ctx context.Context, fn func(statements) error) error {
-	if d.writer == nil {
-		return errReadOnly
-	}
-	tx, err := d.writer.BeginTx(ctx, nil)
-	if err != nil {
-		return classify(ctx, err)
-	}
-	defer func() { _ = tx.Rollback() }() // after a commit this does nothing
-	if err := fn(statements{tx}); err != nil {
-		return err
-	}
-	return classify(ctx, tx.Commit())
-}
+func (d *database) write() statements { return statements{on: d.writer} }
+func (d *database) read() statements  { return statements{on: d.reader} }
 
 func (d *database) postgres() bool { return d.dialect == goose.DialectPostgres }
 
@@ -92,21 +91,10 @@ func (d *database) close() error {
 	return errors.Join(failed...)
 }
 
-// connect opens a pool with spans and metrics. A span holds the statement and never an argument or the text of an error,
-// and there is none outside of a trace, so that polling makes no noise.
+// connect opens a pool with metrics.
 func connect(connector driver.Connector, system attribute.KeyValue, name string) (*sql.DB, metric.Registration, error) {
-	about := otelsql.WithAttributes(system, semconv.DBNamespace(name))
-	db := otelsql.OpenDB(connector, about, otelsql.WithSpanOptions(otelsql.SpanOptions{
-		OmitConnResetSession: true,
-		OmitConnPrepare:      true,
-		OmitRows:             true,
-		OmitConnectorConnect: true,
-		RecordError:          func(error) bool { return false },
-		SpanFilter: func(ctx context.Context, _ otelsql.Method, _ string, _ []driver.NamedValue) bool {
-			return trace.SpanContextFromContext(ctx).IsValid()
-		},
-	}))
-	registration, err := otelsql.RegisterDBStatsMetrics(db, about)
+	db := sql.OpenDB(connector)
+	registration, err := otelsql.RegisterDBStatsMetrics(db, otelsql.WithAttributes(system, semconv.DBNamespace(name)))
 	if err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}

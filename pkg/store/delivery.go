@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -42,37 +44,93 @@ func (m *ReadModel) put(ctx context.Context, d Delivery) error {
 const deliveryColumns = `stream, sequence, event_id, provider, event, received_at, outcome, outcome_at, cause,
 	verifications, anomalies, traceparent`
 
-// putDelivery merges what is told now into what is known. The row is made first, so that of two transactions about a new
-// delivery the second waits for the first.
+// putDelivery merges what is told now into what is known, and writes what that changes.
 func (m *ReadModel) putDelivery(ctx context.Context, s statements, d Delivery) error {
-	_, err := s.exec(ctx, `INSERT INTO delivery (stream, sequence) VALUES ($1, $2) ON CONFLICT (stream, sequence) DO NOTHING`,
-		d.Stream, int64(d.Sequence))
+	known, err := m.delivery(ctx, s, d)
 	if err != nil {
 		return err
 	}
+	if known == nil {
+		made, err := insertDelivery(ctx, s, mergeDeliveries(d, d))
+		if err != nil || made {
+			return err
+		}
+		// Another process has made it meanwhile: it is there now.
+		if known, err = m.delivery(ctx, s, d); err != nil || known == nil {
+			return err
+		}
+	}
+	return updateDelivery(ctx, s, *known, mergeDeliveries(*known, d))
+}
+
+// delivery returns what is known of a delivery, nil where that is nothing, and keeps other transactions from writing it.
+func (m *ReadModel) delivery(ctx context.Context, s statements, d Delivery) (*Delivery, error) {
 	known, err := list(ctx, s, scanDelivery,
 		`SELECT `+deliveryColumns+` FROM delivery WHERE stream = $1 AND sequence = $2`+m.db.forUpdate(), d.Stream, int64(d.Sequence))
+	if err != nil || len(known) == 0 {
+		return nil, err
+	}
+	return &known[0], nil
+}
+
+// insertDelivery reports whether it has made the row; one that is there stays as it is.
+func insertDelivery(ctx context.Context, s statements, d Delivery) (bool, error) {
+	columns, err := d.columns()
+	if err != nil {
+		return false, err
+	}
+	n, err := s.exec(ctx, `
+		INSERT INTO delivery (stream, sequence, event_id, provider, event, received_at, outcome, outcome_at, cause,
+			verifications, anomalies, traceparent, listed_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+		ON CONFLICT (stream, sequence) DO NOTHING`, append([]any{d.Stream, int64(d.Sequence)}, columns...)...)
+	return n > 0, err
+}
+
+// updatedColumns are those of columns, in their order.
+var updatedColumns = []string{
+	"event_id", "provider", "event", "received_at", "outcome", "outcome_at", "cause", "verifications", "anomalies", "traceparent", "listed_at",
+}
+
+// updateDelivery writes the columns that differ: every other would cost the indexes that it is in.
+func updateDelivery(ctx context.Context, s statements, known, next Delivery) error {
+	before, err := known.columns()
 	if err != nil {
 		return err
 	}
-	for _, k := range known {
-		d = mergeDeliveries(k, d)
+	after, err := next.columns()
+	if err != nil {
+		return err
 	}
+	var set []string
+	args := []any{known.Stream, int64(known.Sequence)}
+	for i, column := range updatedColumns {
+		if after[i] != before[i] {
+			args = append(args, after[i])
+			set = append(set, column+" = $"+strconv.Itoa(len(args)))
+		}
+	}
+	if len(set) == 0 {
+		return nil
+	}
+	_, err = s.exec(ctx, `UPDATE delivery SET `+strings.Join(set, ", ")+` WHERE stream = $1 AND sequence = $2`, args...)
+	return err
+}
+
+// columns are the values of updatedColumns.
+func (d *Delivery) columns() ([]any, error) {
 	verifications, err := json.Marshal(d.Verifications)
 	if err != nil {
-		return errUnreadable
+		return nil, errUnreadable
 	}
 	anomalies, err := json.Marshal(d.Anomalies)
 	if err != nil {
-		return errUnreadable
+		return nil, errUnreadable
 	}
-	_, err = s.exec(ctx, `
-		UPDATE delivery SET event_id = $3, provider = $4, event = $5, received_at = $6, outcome = $7, outcome_at = $8, cause = $9,
-			verifications = $10, anomalies = $11, traceparent = $12, listed_at = $13
-		WHERE stream = $1 AND sequence = $2`,
-		d.Stream, int64(d.Sequence), d.EventID, d.Provider, d.Event, optionalMicros(d.ReceivedAt), d.Outcome, optionalMicros(d.OutcomeAt),
-		d.Cause, string(verifications), string(anomalies), d.Traceparent, d.listedAt())
-	return err
+	return []any{
+		d.EventID, d.Provider, d.Event, optionalMicros(d.ReceivedAt), d.Outcome, optionalMicros(d.OutcomeAt), d.Cause,
+		string(verifications), string(anomalies), d.Traceparent, d.listedAt(),
+	}, nil
 }
 
 // listedAt is the place of the delivery in the order of lists. One of which only the outcome is known, because its message was gone

@@ -222,7 +222,7 @@ func TestSQLiteUnavailable(t *testing.T) {
 		other.writer, err = other.connectSQLite(at.Dir+"/readmodel.db", readModelSchema)
 		must(t, err)
 		t.Cleanup(func() { check(t, other.close()) })
-		tx, err := other.writer.BeginTx(t.Context(), nil) // immediate: it holds the file
+		tx, err := other.writer.BeginTx(context.WithoutCancel(t.Context()), nil) // immediate: it holds the file until it is rolled back
 		must(t, err)
 		t.Cleanup(func() { check(t, tx.Rollback()) })
 	}

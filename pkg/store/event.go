@@ -86,8 +86,7 @@ func putVerification(ctx context.Context, s statements, e EventRow, data string)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 		ON CONFLICT (id, sandbox) DO UPDATE SET
 			version = excluded.version, sequence = excluded.sequence, updated_at = excluded.updated_at,
-			provider = excluded.provider, kind = excluded.kind, scope = excluded.scope, status = excluded.status,
-			final = excluded.final, overdue = excluded.overdue, applicant = excluded.applicant,
+			scope = excluded.scope, status = excluded.status, final = excluded.final, overdue = excluded.overdue, applicant = excluded.applicant,
 			external_reference = excluded.external_reference, data = excluded.data
 		WHERE excluded.version > verification.version`,
 		v.ID, e.Sandbox, v.Version, int64(e.Sequence), micros(e.StoredAt), v.Provider, v.Kind, string(v.Scope), string(v.Status),

@@ -39,7 +39,7 @@ func openLifecycle(ctx context.Context, at Location, provider string, ttl time.D
 	if err != nil {
 		return nil, wrap("open store of "+provider, err)
 	}
-	l := &Lifecycle{db: db, provider: provider, turn: make(chan struct{}, 1), lost: make(chan struct{})}
+	l := &Lifecycle{db: db, provider: provider, lost: make(chan struct{})}
 	if !db.postgres() {
 		return l, nil
 	}
@@ -47,6 +47,7 @@ func openLifecycle(ctx context.Context, at Location, provider string, ttl time.D
 		_ = db.close() // nothing was written
 		return nil, wrap("open store of "+provider, err)
 	}
+	db.guard = l.lease.check
 	return l, nil
 }
 
@@ -119,9 +120,6 @@ func (l *lease) renew(ctx context.Context) {
 
 // check returns ErrLeaseLost where another process has the lease, and keeps others from taking it until the transaction ends.
 func (l *lease) check(ctx context.Context, s statements) error {
-	if l == nil {
-		return nil
-	}
 	var epoch int64
 	held, err := s.one(ctx, []any{&epoch}, `SELECT epoch FROM lifecycle_lease WHERE provider = $1 AND epoch = $2 FOR SHARE`, l.provider, l.epoch)
 	if err == nil && !held {

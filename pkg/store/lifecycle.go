@@ -13,7 +13,6 @@ type Lifecycle struct {
 	db       *database
 	provider string
 	lease    *lease        // nil on SQLite, where the lock on the file is the lease
-	turn     chan struct{} // held by the transaction under way
 	lost     chan struct{} // never closed on SQLite
 }
 
@@ -32,20 +31,12 @@ func OpenLifecycle(ctx context.Context, at Location, provider string) (*Lifecycl
 func (l *Lifecycle) Lost() <-chan struct{} { return l.lost }
 
 // Update runs fn in a transaction that has the provider's state for itself: all that fn wrote takes effect, or nothing
-// does. An error of fn is returned as it is; fn must write through the Tx alone. Errors: ErrUnavailable, ErrLeaseLost.
+// does. While one is under way, those who come wait and share the next one. Then fn may run on another goroutine, and may
+// run again where what it did was rolled back: it must leave nothing behind but what it wrote, and it must write through
+// the Tx alone. It runs no more when Update returns. An error of fn is returned as it is. Errors: ErrUnavailable,
+// ErrLeaseLost.
 func (l *Lifecycle) Update(ctx context.Context, fn func(*Tx) error) error {
-	select {
-	case l.turn <- struct{}{}:
-	case <-ctx.Done():
-		return classify(ctx, ctx.Err())
-	}
-	defer func() { <-l.turn }()
-	return l.db.update(ctx, func(s statements) error {
-		if err := l.lease.check(ctx, s); err != nil {
-			return err
-		}
-		return fn(&Tx{statements: s, provider: l.provider})
-	})
+	return l.db.update(ctx, func(s statements) error { return fn(&Tx{statements: s, provider: l.provider, numbers: s.numbers}) })
 }
 
 // Reset forgets everything of this provider: state, owners, sightings, outbox and positions. The numbers of the outbox go on.
@@ -71,6 +62,7 @@ func (l *Lifecycle) Close() error {
 type Tx struct {
 	statements
 	provider string
+	numbers  *numbers // of all who share the transaction
 }
 
 // wrap says what was tried when err happened.

@@ -23,15 +23,10 @@ func (tx *Tx) Append(ctx context.Context, rows ...OutboxRow) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	var last int64
-	_, err := tx.one(ctx, []any{&last}, `
-		INSERT INTO lifecycle_sequence (provider, last) VALUES ($1, $2)
-		ON CONFLICT (provider) DO UPDATE SET last = lifecycle_sequence.last + excluded.last
-		RETURNING last`, tx.provider, len(rows))
+	first, err := tx.numbers.take(ctx, tx, int64(len(rows)))
 	if err != nil {
 		return wrap("append to the outbox", err)
 	}
-	first := last - int64(len(rows)) + 1
 	for i, row := range rows {
 		header, err := json.Marshal(row.Header)
 		if err != nil {
@@ -46,6 +41,31 @@ func (tx *Tx) Append(ctx context.Context, rows ...OutboxRow) error {
 		}
 	}
 	return nil
+}
+
+// reservedNumbers is how many numbers a transaction reserves at a time. Those that it does not give are never given.
+const reservedNumbers = 256
+
+// numbers are those that the transaction under way has reserved for rows of the outbox.
+type numbers struct{ next, end int64 }
+
+// take returns the first of n numbers that follow each other.
+func (r *numbers) take(ctx context.Context, tx *Tx, n int64) (int64, error) {
+	if r.end-r.next < n {
+		reserved := max(n, reservedNumbers)
+		var last int64
+		_, err := tx.one(ctx, []any{&last}, `
+			INSERT INTO lifecycle_sequence (provider, last) VALUES ($1, $2)
+			ON CONFLICT (provider) DO UPDATE SET last = lifecycle_sequence.last + excluded.last
+			RETURNING last`, tx.provider, reserved)
+		if err != nil {
+			return 0, err
+		}
+		r.next, r.end = last-reserved+1, last+1
+	}
+	first := r.next
+	r.next += n
+	return first, nil
 }
 
 // verificationOf is the part of an event's id that names its verification. The sign never occurs in one.

@@ -40,7 +40,8 @@ func openPostgres(at URL, s schema) (*database, error) {
 	pool.SetMaxOpenConns(postgresConnections)
 	pool.SetMaxIdleConns(postgresConnections)
 	pool.SetConnMaxIdleTime(postgresIdleTime)
-	db := &database{writer: pool, reader: pool, dialect: goose.DialectPostgres}
+	db := newDatabase(goose.DialectPostgres)
+	db.writer, db.reader = pool, pool
 	db.metrics = append(db.metrics, registration)
 	return db, nil
 }

@@ -5,6 +5,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"sync"
 	"testing"
@@ -40,8 +41,6 @@ func expire(t *testing.T, l *Lifecycle) {
 	_, err := l.db.write().exec(t.Context(), `UPDATE lifecycle_lease SET expires_at = 0`)
 	must(t, err)
 }
-
-func noUpdate(*Tx) error { return nil }
 
 func TestStandbyTakesOver(t *testing.T) {
 	at := postgresPlace(t)
@@ -99,8 +98,12 @@ func TestFrozenHolderIsFenced(t *testing.T) {
 	expire(t, frozen)
 	second := newLifecycle(t, at)
 
+	callers := []*caller{counter(t.Context(), "a", succeed), counter(t.Context(), "b", succeed)}
+	share(frozen, callers...)
 	for name, write := range map[string]func() error{
 		"update":         func() error { return frozen.Update(t.Context(), noUpdate) },
+		"first caller":   func() error { return callers[0].err },
+		"second caller":  func() error { return callers[1].err },
 		"mark published": func() error { return frozen.MarkPublished(t.Context(), "L", 9, 9) },
 		"drop row":       func() error { return frozen.DropRow(t.Context(), 1) },
 		"set position":   func() error { return frozen.SetPosition(t.Context(), "L", Position{"s", 1}) },
@@ -247,4 +250,42 @@ func TestConnectionLostInTransaction(t *testing.T) {
 		t.Errorf("error %v, want %v", err, ErrUnavailable)
 	}
 	must(t, l.Records(t.Context(), func(*verification.Record) error { t.Error("the transaction took effect"); return nil }))
+}
+
+// TestTwoWritersOfNewDeliveries has two processes tell of deliveries that neither knows.
+func TestTwoWritersOfNewDeliveries(t *testing.T) {
+	at := postgresPlace(t)
+	models := []*ReadModel{newReadModel(t, at), newReadModel(t, at)}
+	const total = 50
+	var writers sync.WaitGroup
+	for i, m := range models {
+		writers.Go(func() {
+			for sequence := range uint64(total) {
+				d := testDeliveryOf(sequence + 1)
+				d.Verifications = []string{fmt.Sprint("of writer ", i)}
+				check(t, m.PutDelivery(t.Context(), d))
+			}
+		})
+	}
+	writers.Wait()
+	page, err := models[0].Deliveries(t.Context(), DeliveryFilter{Limit: total + 1})
+	must(t, err)
+	if len(page.Rows) != total {
+		t.Errorf("%d deliveries, want %d", len(page.Rows), total)
+	}
+	for _, d := range page.Rows {
+		if len(d.Verifications) != len(models) {
+			t.Errorf("delivery %d is about %q", d.Sequence, d.Verifications)
+		}
+	}
+}
+
+func BenchmarkUpdatePostgres(b *testing.B) {
+	benchmarkUpdate(b, func(b *testing.B) Location {
+		s, err := server()
+		if err != nil {
+			b.Fatal(err)
+		}
+		return Location{URL: URL(s.NewDatabase(b))}
+	})
 }

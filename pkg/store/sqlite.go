@@ -37,7 +37,8 @@ func openSQLite(dir string, s schema) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &database{dialect: goose.DialectSQLite3, lock: lock}
+	db := newDatabase(goose.DialectSQLite3)
+	db.lock = lock
 	// SQLite gives the files that it makes beside this one the same mode.
 	if file, err := os.OpenFile(path, os.O_CREATE, fileMode); err != nil {
 		return nil, errors.Join(classifyFile(err), db.close())
@@ -57,7 +58,7 @@ func openSQLiteReader(dir string, s schema) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &database{dialect: goose.DialectSQLite3}
+	db := newDatabase(goose.DialectSQLite3)
 	return db, db.openReaders(path, s)
 }
 

@@ -5,6 +5,7 @@
 // Its invariants:
 //
 //   - A transaction happens as a whole or not at all. State and outbox of a verification change in one transaction.
+//   - Those who write at the same time may share a transaction; each gets the result of its own part, and nobody's failure is another's.
 //   - At most one process writes the lifecycle state of a provider. One that has lost its lease can write nothing more.
 //   - Writing the read model is idempotent: the same facts, in any order and any number of times, give the same tables.
 //   - Sealed claims up to the position that a verification was anonymised through are gone and are never written again.

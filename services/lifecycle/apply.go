@@ -27,7 +27,8 @@ func (w *worker) apply(ctx context.Context, d delivery, signals []told) (*result
 	err := w.state.Update(ctx, func(tx *store.Tx) error {
 		c := &change{worker: w, tx: tx, delivery: d, records: map[string]*touched{}}
 		for i := range signals {
-			if err := c.signal(ctx, &signals[i]); err != nil {
+			t := signals[i] // the transaction may run again
+			if err := c.signal(ctx, &t); err != nil {
 				return err
 			}
 		}

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/verdict-stream/verdict/pkg/batch"
 	"github.com/verdict-stream/verdict/pkg/bus"
 	"github.com/verdict-stream/verdict/pkg/event"
 	"github.com/verdict-stream/verdict/pkg/provider"
@@ -16,9 +17,9 @@ import (
 	"github.com/verdict-stream/verdict/pkg/verification"
 )
 
-// concurrency bounds the deliveries of one provider in work. They share the transactions'
-// writer, so more would only wait.
-const concurrency = 64
+// concurrency bounds the deliveries of one provider in work. Those that wait for a transaction
+// share the next one, and those whose events wait to be published share a batch.
+const concurrency = 512
 
 // worker works for one provider while it holds the lease.
 type worker struct {
@@ -26,6 +27,7 @@ type worker struct {
 	provider *provider.Provider
 	state    *store.Lifecycle
 	lanes    []*outbox // one for each stream that events go to
+	told     *batch.Group[bus.Message, struct{}]
 	metrics  *metrics
 	logger   *slog.Logger
 	alarm    *slog.Logger // for what would be said again and again
@@ -55,6 +57,7 @@ func newWorker(cfg Config, p *provider.Provider, state *store.Lifecycle, logger,
 		return nil, err
 	}
 	w := &worker{Config: cfg, provider: p, state: state, metrics: m, logger: logger, alarm: alarm}
+	w.told = batch.New(bus.MaxBatch, w.publishOutcomes)
 	w.lanes = []*outbox{newOutbox(w, bus.Verifications, false), newOutbox(w, bus.Sandbox, true)}
 	return w, nil
 }

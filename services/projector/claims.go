@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
@@ -17,38 +16,93 @@ import (
 	"github.com/verdict-stream/verdict/pkg/verification"
 )
 
-// errClaimsMoved says that the row changed while its successor was made. The redelivery settles it.
+// errClaimsMoved says that the row changed while its successor was made.
 var errClaimsMoved = errors.New("the claims were changed by another")
 
-// claims writes the claims that a verification has: those of the signal which, of all that have an effect and came with claims, is the
-// last in the order of the fold. They follow from all events known so far, so that neither the order of the events matters nor their
-// number; the claims of a signal that lost its effect go with it.
+// claims writes the claims that the verification of an event has, which is in the tables: those of the signal which, of all that have an
+// effect and came with claims, is the last in the order of the fold. They follow from all events known so far, so that neither the order
+// of the events matters nor their number; the claims of a signal that lost its effect go with it.
 //
 // Claims are never written straight from a delivery: what it says about whom is only an assertion of the body, and the lifecycle alone
 // knows to whom a payload belongs.
-func (p *projector) claims(ctx context.Context, id string, sandbox bool) error {
-	name, err := verification.ParseID(id)
-	if err != nil {
-		return unreadable("verification event", err)
-	}
-	from, kind, known := p.kind(name.Provider, name.Kind)
+func (p *projector) claims(ctx context.Context, row *store.EventRow) error {
+	from, kind, known := p.kind(row.Data.Provider, row.Data.Kind)
 	if !known {
 		return nil
 	}
-	events, err := p.model.Events(ctx, id, sandbox)
-	if err != nil {
-		return unavailable(err)
+	return p.bases.with(row, func(b *basis) error {
+		for {
+			err := p.settle(ctx, settlement{from: from, kind: kind, id: row.Data.ID, sandbox: row.Sandbox, basis: b})
+			// What changed the row is an event of this verification that says that personal data is gone, or an earlier attempt before a
+			// crash. Neither happens again without an event that was not there before, so that another look at the tables settles it.
+			if !errors.Is(err, errClaimsMoved) || ctx.Err() != nil {
+				return err
+			}
+			b.forget()
+		}
+	})
+}
+
+// settlement is what the claims of one verification are decided from.
+type settlement struct {
+	*basis
+	id      string
+	sandbox bool
+	from    *provider.Provider
+	kind    *verification.Kind
+}
+
+// settle puts the row that should stand in the place of the one that does.
+func (p *projector) settle(ctx context.Context, s settlement) error {
+	if err := p.complete(ctx, s); err != nil {
+		return err
 	}
-	current, err := p.model.Claims(ctx, id, sandbox)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return unavailable(err)
-	}
-	s := settlement{from: from, id: id, sandbox: sandbox, current: current}
-	next, err := p.settle(ctx, s, effective(kind, events, current.AnonymizedThrough), kind)
+	next, err := p.next(ctx, s)
 	if err != nil || next == nil {
 		return err
 	}
-	return p.replace(ctx, id, sandbox, current, next)
+	next.AnonymizedThrough = s.current.AnonymizedThrough
+	if err := p.replace(ctx, s.id, s.sandbox, s.current, next); err != nil {
+		return err
+	}
+	s.current = *next
+	return nil
+}
+
+// complete reads what the tables hold and the basis does not know. Most often that is nothing. The row is then the one that was read or
+// written last, or there is none yet: what replaces it makes sure.
+func (p *projector) complete(ctx context.Context, s settlement) error {
+	if s.complete && p.model.Exclusive() {
+		return nil
+	}
+	count, err := p.model.EventCount(ctx, s.id, s.sandbox)
+	if err != nil {
+		return unavailable(err)
+	}
+	// There may be more in the tables than when the basis was locked.
+	s.collect()
+	if count != len(s.versions) {
+		err = p.load(ctx, s)
+	}
+	s.complete = err == nil
+	return err
+}
+
+// load replaces what the basis knows by what the tables hold.
+func (p *projector) load(ctx context.Context, s settlement) error {
+	events, err := p.model.Events(ctx, s.id, s.sandbox)
+	if err != nil {
+		return unavailable(err)
+	}
+	s.forget()
+	for i := range events {
+		s.learn(&events[i])
+	}
+	s.current, err = p.model.Claims(ctx, s.id, s.sandbox)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return unavailable(err)
+	}
+	return nil
 }
 
 // replace puts next in the place of current. It returns errClaimsMoved where current stands there no more.
@@ -61,45 +115,14 @@ func (p *projector) replace(ctx context.Context, id string, sandbox bool, curren
 	}))
 }
 
-// effective lists the signals whose claims may be shown, the last in the order of the fold first.
-func effective(kind *verification.Kind, events []store.EventRow, through uint64) []verification.Signal {
-	if len(events) == 0 {
-		return nil
-	}
-	// The events come in the order of their versions: of one signal the last one tells what stands.
-	latest := map[string]verification.Signal{}
-	for _, row := range events {
-		latest[row.Data.Signal.ID] = row.Data.Signal
-		through = max(through, row.Data.AnonymizedThrough)
-	}
-	applicant := events[len(events)-1].Data.Applicant
-	var signals []verification.Signal
-	for _, s := range latest {
-		mismatch := kind.OneApplicant && applicant != nil && s.Applicant != "" && s.Applicant != *applicant
-		// Made signals have no position, and so lie before everything that is anonymized.
-		if s.Seq > through && !s.Disowned && !mismatch {
-			signals = append(signals, s)
-		}
-	}
-	slices.SortFunc(signals, func(a, b verification.Signal) int { return kind.Compare(&b, &a) })
-	return signals
-}
-
-// settlement is what the claims of one verification are decided from.
-type settlement struct {
-	from    *provider.Provider
-	id      string
-	sandbox bool
-	current store.ClaimsRow
-}
-
-// settle returns the row that should stand, nil where it does already. The empty row is that of no claims.
-func (p *projector) settle(ctx context.Context, s settlement, signals []verification.Signal, kind *verification.Kind) (*store.ClaimsRow, error) {
+// next returns the row that should stand, nil where it does already. The empty row is that of no claims.
+func (p *projector) next(ctx context.Context, s settlement) (*store.ClaimsRow, error) {
 	has := len(s.current.Sealed) > 0
+	signals := s.effective(s.kind)
 	for i := range signals {
 		signal := &signals[i]
 		if has && signal.ID == s.current.Signal.ID {
-			if kind.Compare(signal, &s.current.Signal) == 0 {
+			if s.kind.Compare(signal, &s.current.Signal) == 0 {
 				return nil, nil
 			}
 			// An earlier copy was found: the same claims, at another position.
@@ -138,20 +161,12 @@ func (p *projector) claimsOf(ctx context.Context, from *provider.Provider, signa
 
 // readClaims reads them from the delivery that brought the signal. That there are none it says only where that is so for good.
 func (p *projector) readClaims(ctx context.Context, from *provider.Provider, signal *verification.Signal) (*provider.Claims, error) {
-	message, err := p.bus.Get(ctx, bus.Webhooks, signal.Seq)
+	webhook, err := p.deliveryOf(ctx, signal)
 	if errors.Is(err, bus.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
-	}
-	envelope, err := event.Decode(message.Header, message.Data)
-	if err != nil {
-		return nil, unreadable("delivery of a signal", err)
-	}
-	webhook, err := event.WebhookOf(envelope)
-	if err != nil {
-		return nil, unreadable("delivery of a signal", err)
 	}
 	body, err := p.keys.Open(webhook.SealKey, webhook.ID, webhook.Sealed)
 	switch {
@@ -175,4 +190,24 @@ func (p *projector) readClaims(ctx context.Context, from *provider.Provider, sig
 		}
 	}
 	return nil, nil
+}
+
+// deliveryOf returns the delivery that brought a signal. Errors: bus.ErrNotFound where the stream keeps it no more.
+func (p *projector) deliveryOf(ctx context.Context, signal *verification.Signal) (event.Webhook, error) {
+	if webhook, ok := p.recent.get(signal.Seq, signal.Delivery); ok {
+		return webhook, nil
+	}
+	message, err := p.bus.Get(ctx, bus.Webhooks, signal.Seq)
+	if err != nil {
+		return event.Webhook{}, err
+	}
+	envelope, err := event.Decode(message.Header, message.Data)
+	if err != nil {
+		return event.Webhook{}, unreadable("delivery of a signal", err)
+	}
+	webhook, err := event.WebhookOf(envelope)
+	if err != nil {
+		return event.Webhook{}, unreadable("delivery of a signal", err)
+	}
+	return webhook, nil
 }

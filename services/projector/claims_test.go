@@ -226,7 +226,7 @@ func TestClaimsOfADeliveryThatIsGone(t *testing.T) {
 	}
 }
 
-// What somebody else wrote meanwhile is not overwritten: the redelivery decides again.
+// What somebody else wrote meanwhile is not overwritten.
 func TestClaimsThatMoved(t *testing.T) {
 	w := newWorld(t)
 	p := w.projector(t)
@@ -236,7 +236,8 @@ func TestClaimsThatMoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = p.replace(t.Context(), scanned.String(), false, store.ClaimsRow{Key: []byte("another")}, &store.ClaimsRow{Signal: before.Signal})
+	moved, next := store.ClaimsRow{Key: []byte("another")}, store.ClaimsRow{Signal: before.Signal}
+	err = p.replace(t.Context(), scanned.String(), false, moved, &next)
 	if !errors.Is(err, errClaimsMoved) {
 		t.Errorf("error %v, want %v", err, errClaimsMoved)
 	}
@@ -246,6 +247,25 @@ func TestClaimsThatMoved(t *testing.T) {
 	}
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("the row changed (-before +after):\n%s", diff)
+	}
+}
+
+// Whoever finds that the row has moved looks at the tables again, and needs no redelivery for it.
+func TestClaimsThatMovedAreSettled(t *testing.T) {
+	w := newWorld(t)
+	p := w.projector(t)
+	w.tell(&idenfy.Provider, autoFinish, scan("s1", true, 60, "DENIED", "Ada"))
+	w.project(p)
+	err := p.model.UpdateClaims(t.Context(), scanned.String(), false, func(now store.ClaimsRow) (*store.ClaimsRow, error) {
+		return &store.ClaimsRow{Signal: now.Signal, Key: []byte("another"), Sealed: now.Sealed}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.tell(&idenfy.Provider, autoFinish, scan("s1", true, 90, "APPROVED", "Grace"))
+	w.project(p)
+	if got := shown(t, p, scanned.String(), false); got != "Grace" {
+		t.Errorf("the claims are of %q, want Grace", got)
 	}
 }
 

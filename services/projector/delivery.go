@@ -11,23 +11,28 @@ import (
 
 // webhook writes that a delivery was accepted. Its outcome is told by other messages.
 func (p *projector) webhook(ctx context.Context, message bus.Stored) error {
-	return p.delivery(ctx, message, "")
+	webhook, err := p.delivery(ctx, message, "")
+	if err == nil {
+		p.recent.add(message.Seq, webhook)
+	}
+	return err
 }
 
 // held writes that a delivery waits for a human.
 func (p *projector) held(ctx context.Context, message bus.Stored) error {
-	return p.delivery(ctx, message, store.OutcomeHeld)
+	_, err := p.delivery(ctx, message, store.OutcomeHeld)
+	return err
 }
 
 // delivery writes what the headers of a sealed delivery say; its body is not opened.
-func (p *projector) delivery(ctx context.Context, message bus.Stored, outcome string) error {
+func (p *projector) delivery(ctx context.Context, message bus.Stored, outcome string) (event.Webhook, error) {
 	envelope, err := event.Decode(message.Header, message.Data)
 	if err != nil {
-		return unreadable("delivery", err)
+		return event.Webhook{}, unreadable("delivery", err)
 	}
 	webhook, err := event.WebhookOf(envelope)
 	if err != nil {
-		return unreadable("delivery", err)
+		return event.Webhook{}, unreadable("delivery", err)
 	}
 	delivery := store.Delivery{
 		Stream: message.Stream, Sequence: message.Seq, EventID: webhook.ID,
@@ -36,7 +41,7 @@ func (p *projector) delivery(ctx context.Context, message bus.Stored, outcome st
 	if outcome != "" {
 		delivery.Outcome, delivery.OutcomeAt = outcome, webhook.ReceivedAt
 	}
-	return unavailable(p.model.PutDelivery(ctx, delivery))
+	return webhook, unavailable(p.model.PutDelivery(ctx, delivery))
 }
 
 // rejected writes that a delivery was refused at the edge.

@@ -4,7 +4,10 @@
 //
 //   - Everything that it writes follows from what the streams hold, and from nothing else: messages in any order, twice, or again after
 //     a crash lead to the same rows.
-//   - A message is acked only after its rows are committed.
+//   - A message is acked only after its rows are committed. Many are in work at the same time, and share their commits: none waits for
+//     others to come.
+//   - The claims of a verification are settled one event after the other, and for all events known by then. Where the row has moved, they
+//     are settled again at once.
 //   - Personal data is written only because of a verification event, since the lifecycle alone knows to whom a payload belongs; and never
 //     again once it was anonymized.
 package projector
@@ -72,6 +75,8 @@ type projector struct {
 	providers map[string]*provider.Provider
 	retention func(provider string) time.Duration
 	claimless claimless
+	bases     bases
+	recent    recent
 	// streams are the identities of the streams that it reads, by name, and webhooksSince is when KYC_WEBHOOKS was made. Both are known
 	// once resume has returned.
 	streams       map[string]string
@@ -95,10 +100,13 @@ func newProjector(config Config) *projector {
 	return p
 }
 
-// consumers lists what is read, each stream as a whole. Each handles one message at a time: the claims of a verification are decided by
-// all its events, and SQLite has one writer anyway.
+// concurrency bounds the messages of one stream in work. Those that wait for the writer of the read model share its transactions, so it is
+// how many rows a commit is shared by.
+const concurrency = 128
+
+// consumers lists what is read, each stream as a whole.
 func (p *projector) consumers() []bus.Consumer {
-	return []bus.Consumer{
+	list := []bus.Consumer{
 		{Name: ownConsumers + "verifications", Stream: bus.Verifications, Filter: "kyc.v1.>", Handle: p.verification},
 		{Name: ownConsumers + "sandbox", Stream: bus.Sandbox, Filter: "kyc.sandbox.v1.>", Handle: p.sandbox},
 		{Name: ownConsumers + "webhooks", Stream: bus.Webhooks, Filter: "kyc.webhook.>", Handle: p.webhook},
@@ -107,6 +115,10 @@ func (p *projector) consumers() []bus.Consumer {
 		{Name: ownConsumers + "outcomes", Stream: bus.Outcomes, Filter: "kyc.outcome.>", Handle: p.outcome},
 		{Name: ownConsumers + "dead", Stream: bus.Dead, Filter: "kyc.dead.>", Handle: p.dead},
 	}
+	for i := range list {
+		list[i].Concurrency = concurrency
+	}
+	return list
 }
 
 // causeUnreadable is the cause of a dead letter for a message that is not what its stream holds.

@@ -30,7 +30,7 @@ func (w *world) run(config Config) running {
 }
 
 // await waits until the condition holds. It fails only where nothing happens at all.
-func await(t *testing.T, what string, holds func() bool) {
+func await(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()

@@ -37,5 +37,5 @@ func (p *projector) event(ctx context.Context, message bus.Stored, sandbox bool)
 		return unavailable(err)
 	}
 	failpoint.Hit(failpoint.ProjectorCommitted)
-	return p.claims(ctx, data.ID, sandbox)
+	return p.claims(ctx, &row)
 }
