@@ -15,6 +15,10 @@ const (
 	// ReceiverStored: the delivery is durable; the provider has had no answer.
 	ReceiverStored Name = "receiver.stored"
 
+	// ReceiverPublished: the stream has acked what the spool holds; the spool does
+	// not say so yet.
+	ReceiverPublished Name = "receiver.published"
+
 	// LifecycleCommitted: the state and its outbox rows are committed; nothing
 	// of them is published, and the webhook is not acked.
 	LifecycleCommitted Name = "lifecycle.committed"
@@ -36,6 +40,7 @@ const (
 // since a test with a misspelt name would wait for a crash that never comes.
 var Names = []Name{
 	ReceiverStored,
+	ReceiverPublished,
 	LifecycleCommitted,
 	LifecyclePublished,
 	LifecycleMarked,

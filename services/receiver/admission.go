@@ -33,6 +33,8 @@ var (
 	errBusy = errors.New("too many requests in flight")
 	// errTooLarge means that the body is over the limit.
 	errTooLarge = errors.New("body is over the limit")
+	// errUnknownLimit means that the broker, which has not been reached yet, may take the body or not.
+	errUnknownLimit = errors.New("body is larger than what every broker takes")
 )
 
 // admission bounds the requests in flight and the bytes of their bodies, before a byte of a

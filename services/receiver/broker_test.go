@@ -3,6 +3,7 @@ package receiver
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,8 @@ import (
 	"github.com/verdict-stream/verdict/pkg/event"
 	"github.com/verdict-stream/verdict/pkg/seal"
 )
+
+const testWindow = 2 * time.Minute
 
 // broker is an in-process server in a directory of its own.
 type broker struct {
@@ -71,15 +74,34 @@ func connect(t testing.TB, config bus.Config) *bus.Bus {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Close)
-	settings := bus.StreamSettings{Retention: 24 * time.Hour, DeduplicationWindow: 2 * time.Minute, Replicas: 1}
+	settings := bus.StreamSettings{Retention: 24 * time.Hour, DeduplicationWindow: testWindow, Replicas: 1}
 	if err := b.EnsureStreams(context.Background(), settings); err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
 
-func (b *broker) open(context.Context) (Stores, error) {
-	return Stores{Bus: b.bus, Keys: b.keys}, nil
+func (b *broker) open(context.Context) (Stores, error) { return Stores{Keys: b.keys}, nil }
+
+func (b *broker) connect(context.Context) (*bus.Bus, error) { return b.bus, nil }
+
+// site has the receiver wait for the stream's ack.
+func (b *broker) site() site { return site{open: b.open, connect: b.connect} }
+
+// receiver returns one that does not listen, and is open.
+func (b *broker) receiver(t testing.TB, config Config) *receiver {
+	t.Helper()
+	config.Instance, config.Spool, config.DeduplicationWindow = "test", SpoolOff, testWindow
+	config.Open, config.Connect = b.open, b.connect
+	r, err := newReceiver(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.abort)
+	if err := errors.Join(r.connect(t.Context()), r.openStores(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 // messages returns all messages of a stream.

@@ -17,7 +17,7 @@ import (
 func TestOneBodyUnderTwoNames(t *testing.T) {
 	b := startBroker(t)
 	p := idenfy.Provider
-	r := start(t, only(p.Name, func(*Served) {}), b.open)
+	r := start(t, only(p.Name, func(*Served) {}), b.site())
 	sample := sampleOf(t, &p, "id_verification_auto_finish.approved")
 	auto := sign(t, &p, "ID VERIFICATION AUTO FINISH", sample.body, testSecret)
 	manual := sign(t, &p, "ID VERIFICATION MANUAL FINISH", sample.body, testSecret)
@@ -34,7 +34,7 @@ func TestOneBodyUnderTwoNames(t *testing.T) {
 func TestLargeUnsignedBody(t *testing.T) {
 	b := startBroker(t)
 	p := treezor.Provider
-	r := start(t, only(p.Name, func(*Served) {}), b.open)
+	r := start(t, only(p.Name, func(*Served) {}), b.site())
 	large := []byte(`{"Type":"` + strings.Repeat("x", heldLimit) + `"}`)
 	r.post(t, p.Name, provider.Signed{Body: large}).want(t, http.StatusRequestEntityTooLarge, "too_large")
 }
@@ -43,7 +43,7 @@ func TestLargeUnsignedBody(t *testing.T) {
 func TestTraceOfTheSender(t *testing.T) {
 	b := startBroker(t)
 	p := idenfy.Provider
-	r := start(t, only(p.Name, func(*Served) {}), b.open)
+	r := start(t, only(p.Name, func(*Served) {}), b.site())
 	sample := sampleOf(t, &p, "id_verification_auto_finish.approved")
 	signed := sign(t, &p, sample.event, sample.body, testSecret)
 	const parent = "4bf92f3577b34da6a3ce929d0e0e4736"

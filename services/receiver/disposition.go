@@ -43,7 +43,7 @@ func (r *receiver) dispose(ctx context.Context, c call, receipt provider.Receipt
 	id := event.WebhookID(c.Provider.Name, receipt.DeliveryID, receipt.Signed)
 	switch c.disposition(receipt.Family) {
 	case store:
-		r.keep(ctx, c, id, body, event.WebhookSubject(c.Provider.Name, c.event), resultAccepted)
+		r.keep(ctx, c, id, body, resultAccepted)
 	case ignore:
 		c.take(id, resultIgnored)
 	case reject:
@@ -60,7 +60,7 @@ func (r *receiver) dispose(ctx context.Context, c call, receipt provider.Receipt
 				return
 			}
 		}
-		r.keep(ctx, c, id, body, event.HeldSubject(c.Provider.Name), resultHeld)
+		r.keep(ctx, c, id, body, resultHeld)
 	}
 }
 
@@ -75,13 +75,17 @@ func (c *call) key(id string) string {
 }
 
 // keep seals a webhook and makes it durable.
-func (r *receiver) keep(ctx context.Context, c call, id string, body []byte, subject string, kept result) {
+func (r *receiver) keep(ctx context.Context, c call, id string, body []byte, kept result) {
 	key, sealed, err := r.stores.Keys.Seal(c.Provider.Name, c.arrived, id, body)
 	if err != nil {
 		r.unavailable(ctx, c, err)
 		return
 	}
-	duplicate, err := r.journal.append(ctx, subject, c.key(id), event.Webhook{
+	held, subject := kept == resultHeld, event.WebhookSubject(c.Provider.Name, c.event)
+	if held {
+		subject = event.HeldSubject(c.Provider.Name)
+	}
+	duplicate, err := r.journal.append(ctx, subject, c.key(id), held, event.Webhook{
 		ID: id, Provider: c.Provider.Name, Event: c.event, Instance: r.instance, ReceivedAt: c.arrived,
 		SealKey: key, Sealed: sealed, Traceparent: telemetry.Traceparent(ctx),
 	})

@@ -48,7 +48,7 @@ func TestUnsigned(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := startBroker(t)
-			r := start(t, only(p.Name, func(s *Served) { s.Unsigned, s.URLToken = c.policy, c.urlToken }), b.open)
+			r := start(t, only(p.Name, func(s *Served) { s.Unsigned, s.URLToken = c.policy, c.urlToken }), b.site())
 			path := p.Name
 			if c.urlToken != "" {
 				path += "/~" + c.urlToken
@@ -86,14 +86,8 @@ func TestUnsigned(t *testing.T) {
 func TestHeldRate(t *testing.T) {
 	b := startBroker(t)
 	for _, token := range []string{"", "t0ken"} {
-		r, err := newReceiver(Config{Providers: only("treezor", func(s *Served) { s.URLToken = token })})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := b.receiver(t, Config{Providers: only("treezor", func(s *Served) { s.URLToken = token })})
 		r.endpoints["treezor"].held = rate.NewLimiter(0, 1) // One, and then none.
-		if err := r.use(Stores{Bus: b.bus, Keys: b.keys}); err != nil {
-			t.Fatal(err)
-		}
 		path := "/webhooks/treezor"
 		if token != "" {
 			path += "/~" + token
@@ -118,8 +112,8 @@ func TestURLToken(t *testing.T) {
 	p := treezor.Provider
 	s := samples(t, &p)[0]
 	signed := sign(t, &p, s.event, s.body, testSecret)
-	tokened := start(t, only(p.Name, func(s *Served) { s.URLToken = "s3cret~path" }), b.open)
-	open := start(t, only(p.Name, func(*Served) {}), b.open)
+	tokened := start(t, only(p.Name, func(s *Served) { s.URLToken = "s3cret~path" }), b.site())
+	open := start(t, only(p.Name, func(*Served) {}), b.site())
 	for _, c := range []struct {
 		path          string
 		tokened, open int
@@ -156,7 +150,7 @@ func TestURLToken(t *testing.T) {
 func TestAtOnce(t *testing.T) {
 	const posts = 64
 	b := startBroker(t)
-	r := start(t, served(), b.open)
+	r := start(t, served(), b.site())
 	p := providers()[0]
 	s := samples(t, &p)[0]
 	signed := sign(t, &p, s.event, s.body, testSecret)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/verdict-stream/verdict/pkg/bus"
 	"github.com/verdict-stream/verdict/pkg/event"
 	"github.com/verdict-stream/verdict/pkg/provider"
 )
@@ -21,8 +22,16 @@ type instance struct {
 	stop func()
 }
 
+// site is what a receiver runs with.
+type site struct {
+	open    func(context.Context) (Stores, error)
+	connect func(context.Context) (*bus.Bus, error)
+	mode    SpoolMode
+	aside   string
+}
+
 // start runs a receiver until the test or stop ends it.
-func start(t testing.TB, providers []Served, open func(context.Context) (Stores, error)) *instance {
+func start(t testing.TB, providers []Served, s site) *instance {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -33,7 +42,8 @@ func start(t testing.TB, providers []Served, open func(context.Context) (Stores,
 	ended := make(chan error, 1)
 	go func() {
 		ended <- Run(ctx, Config{
-			Listener: listener, Instance: "test", Providers: providers, Open: open, Logger: r.logs.logger(),
+			Listener: listener, Instance: "test", Providers: providers, Open: s.open, Connect: s.connect, Logger: r.logs.logger(),
+			Spool: s.mode, Aside: s.aside, DeduplicationWindow: testWindow,
 		})
 	}()
 	stopped := false

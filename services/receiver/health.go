@@ -2,21 +2,23 @@ package receiver
 
 import (
 	"context"
+	"errors"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
 	"github.com/verdict-stream/verdict/pkg/event"
+	"github.com/verdict-stream/verdict/pkg/spool"
 )
 
 const (
 	canarySubject = "kyc.canary"
 	// canaryFor is how long the result of a durable write stands for those that follow.
 	canaryFor = time.Second
-	// canaryTimeout is above what a disk in trouble takes, and below what those who ask wait.
-	canaryTimeout = 2 * time.Second
+	// canaryTimeout is above what a disk takes, and below the second that those who ask commonly
+	// wait.
+	canaryTimeout = 800 * time.Millisecond
 )
 
 // check is one of the things that must work for a webhook to be taken.
@@ -24,12 +26,17 @@ type check struct {
 	Name   string `json:"name"`
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail,omitempty"`
+	// Optional is what webhooks are taken without, for a while.
+	Optional bool `json:"-"`
 }
 
 // canary proves that a webhook could be sealed and that a write becomes durable. However many
 // ask, it is tried once a second.
 type canary struct {
 	stores   Stores
+	broker   *connection
+	spools   bool
+	wake     func() // tells the relay that there is something in the spool
 	provider string // whose key is used; empty where none is served
 
 	mu   sync.Mutex
@@ -41,7 +48,14 @@ func (c *canary) check() []check {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.at.IsZero() || time.Since(c.at) >= canaryFor {
-		c.last = []check{c.keys(), c.broker()}
+		// Not the context of who asks first: the others wait for this result too.
+		ctx, cancel := context.WithTimeout(context.Background(), canaryTimeout)
+		defer cancel()
+		c.last = []check{c.keys(), c.disk()}
+		if c.spools {
+			c.last = append(c.last, c.spool(ctx))
+		}
+		c.last = append(c.last, c.stream(ctx))
 		c.at = time.Now()
 	}
 	return c.last
@@ -57,18 +71,45 @@ func (c *canary) keys() check {
 	return check{Name: "keys", OK: true}
 }
 
-func (c *canary) broker() check {
-	// Not the context of who asks first: the others wait for this result too.
-	ctx, cancel := context.WithTimeout(context.Background(), canaryTimeout)
-	defer cancel()
-	_, err := c.stores.Bus.Publish(ctx, bus.Message{Subject: canarySubject})
+func (c *canary) disk() check {
+	if c.stores.Disk != nil {
+		if err := c.stores.Disk.Room(); err != nil {
+			return check{Name: "disk", Detail: err.Error()}
+		}
+	}
+	return check{Name: "disk", OK: true}
+}
+
+// spool writes an entry that is never published.
+func (c *canary) spool(ctx context.Context) check {
+	err := c.stores.Spool.Append(ctx, spool.Entry{Subject: canarySubject, At: time.Now()})
+	c.wake()
 	switch {
 	case err == nil:
-		return check{Name: "broker", OK: true}
-	case !c.stores.Bus.Connected():
-		return check{Name: "broker", Detail: "the broker cannot be reached"}
+		return check{Name: "spool", OK: true}
+	case errors.Is(err, spool.ErrFull):
+		return check{Name: "spool", Detail: "the spool is past its mark: the broker does not take what it holds"}
 	}
-	return check{Name: "broker", Detail: "the broker does not make a message durable"}
+	return check{Name: "spool", Detail: "the disk does not make an entry durable"}
+}
+
+func (c *canary) stream(ctx context.Context) check {
+	result := check{Name: "broker", Optional: c.spools}
+	b := c.broker.get()
+	if b == nil {
+		result.Detail = "the broker has not been reached yet"
+		return result
+	}
+	_, err := b.Publish(ctx, bus.Message{Subject: canarySubject})
+	switch {
+	case err == nil:
+		result.OK = true
+	case !b.Connected():
+		result.Detail = "the broker cannot be reached"
+	default:
+		result.Detail = "the broker does not make a message durable"
+	}
+	return result
 }
 
 // live answers for as long as the process serves requests.
@@ -81,7 +122,8 @@ func (r *receiver) live(w http.ResponseWriter, req *http.Request) {
 	}{"live"})
 }
 
-// ready answers whether a webhook that came now would become durable.
+// ready answers whether a webhook that came now would become durable. With a spool it would
+// without the broker too, which shows as degraded.
 func (r *receiver) ready(w http.ResponseWriter, req *http.Request) {
 	if !reads(w, req) {
 		return
@@ -91,11 +133,17 @@ func (r *receiver) ready(w http.ResponseWriter, req *http.Request) {
 	case <-r.opened:
 		checks = r.canary.check()
 	default:
-		checks = []check{{Name: "stores", Detail: "the broker and the keys are being opened"}}
+		checks = []check{{Name: "stores", Detail: "the keys and the spool are being opened"}}
 	}
 	status, text := http.StatusOK, "ready"
-	if slices.ContainsFunc(checks, func(c check) bool { return !c.OK }) {
-		status, text = http.StatusServiceUnavailable, "unready"
+	for _, c := range checks {
+		switch {
+		case c.OK:
+		case c.Optional && status == http.StatusOK:
+			text = "degraded"
+		case !c.Optional:
+			status, text = http.StatusServiceUnavailable, "unready"
+		}
 	}
 	writeJSON(w, "application/json", status, struct {
 		Status string  `json:"status"`

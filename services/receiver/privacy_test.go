@@ -31,7 +31,7 @@ func TestNothingLeaks(t *testing.T) {
 		s.URLToken = tokenMade
 		all = append(all, s)
 	}
-	r := start(t, all, b.open)
+	r := start(t, all, b.site())
 	var answers strings.Builder
 	for _, p := range providers() {
 		s := samples(t, &p)[0]
@@ -85,7 +85,7 @@ func TestNothingLeaks(t *testing.T) {
 func TestPlainClient(t *testing.T) {
 	spans.Reset()
 	b := startBroker(t)
-	r := start(t, served(), b.open)
+	r := start(t, served(), b.site())
 	p := providers()[0]
 	s := samples(t, &p)[0]
 	accepted := r.post(t, p.Name, sign(t, &p, s.event, s.body, testSecret))

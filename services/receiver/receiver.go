@@ -18,12 +18,15 @@ import (
 	"log/slog"
 	"net"
 	"regexp"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/capacity"
 	"github.com/verdict-stream/verdict/pkg/provider"
 	"github.com/verdict-stream/verdict/pkg/seal"
+	"github.com/verdict-stream/verdict/pkg/spool"
 )
 
 // Config is what a receiver needs.
@@ -36,11 +39,20 @@ type Config struct {
 	Instance string
 	// Providers are those whose webhooks are taken; others are unknown.
 	Providers []Served
-	// Open connects to the broker and opens the keys. The receiver listens before, and holds
-	// requests within their budget meanwhile. It is called again for as long as it returns
-	// bus.ErrUnavailable; any other error ends Run. What it returned belongs to the caller,
-	// who closes it after Run has returned.
+	// Open opens what is on this machine. The receiver listens before, and holds requests within
+	// their budget meanwhile. It is called again for as long as it returns bus.ErrUnavailable;
+	// any other error ends Run. What it returned belongs to the caller, who closes it after
+	// Run has returned.
 	Open func(context.Context) (Stores, error)
+	// Connect waits for the broker. It is called again, and what it returns belongs to the
+	// caller, as with Open.
+	Connect func(context.Context) (*bus.Bus, error)
+	// Spool says where a webhook is durable before it is answered; empty means SpoolOff.
+	Spool SpoolMode
+	// Aside is the directory for webhooks of the spool that can never be published.
+	Aside string
+	// DeduplicationWindow is how long the stream remembers ids, and the receiver with it.
+	DeduplicationWindow time.Duration
 	// Logger gets what the receiver has to say; nil means slog.Default.
 	Logger *slog.Logger
 }
@@ -66,10 +78,13 @@ const (
 	Reject UnsignedPolicy = "reject" // it is refused like any other without a signature
 )
 
-// Stores are what the receiver writes to.
+// Stores are what the receiver writes to on this machine.
 type Stores struct {
-	Bus  *bus.Bus
 	Keys *seal.Keyring
+	// Spool is nil with SpoolOff.
+	Spool *spool.Spool
+	// Disk must have room for a webhook to be taken; nil is no such condition.
+	Disk *capacity.Disk
 }
 
 // Run serves webhooks until ctx ends. Then it accepts no more, finishes the requests that are
@@ -77,6 +92,9 @@ type Stores struct {
 // an address that cannot be listened on, a broker whose messages are too small, and what
 // Config.Open returned.
 func Run(ctx context.Context, config Config) error {
+	if config.Spool == "" {
+		config.Spool = SpoolOff
+	}
 	if err := config.validate(); err != nil {
 		return fmt.Errorf("receiver: %w", err)
 	}
@@ -91,8 +109,17 @@ func Run(ctx context.Context, config Config) error {
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return r.openStores(ctx, config.Open) })
-	group.Go(func() error { return r.serve(ctx, listener) })
+	// What is accepted by the last request is published too.
+	publishing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error { return r.openStores(ctx) })
+	group.Go(func() error { return r.connect(ctx) })
+	group.Go(func() error { return r.publish(publishing) })
+	group.Go(func() error {
+		defer stop()
+		err := r.serve(ctx, listener)
+		r.drain()
+		return err
+	})
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("receiver: %w", err)
 	}
@@ -106,8 +133,13 @@ func (c *Config) validate() error {
 	if !instancePattern.MatchString(c.Instance) {
 		all = append(all, fmt.Errorf("instance %q is not 1 to 32 lower-case letters, digits and dashes", c.Instance))
 	}
-	if c.Open == nil {
-		all = append(all, errors.New("nothing opens the stores"))
+	if c.Open == nil || c.Connect == nil {
+		all = append(all, errors.New("nothing opens the stores, or finds the broker"))
+	}
+	switch c.Spool {
+	case SpoolAlways, SpoolOff, SpoolOnOutage:
+	default:
+		all = append(all, fmt.Errorf("the spool has the unknown mode %q", c.Spool))
 	}
 	seen := map[string]bool{}
 	for _, s := range c.Providers {

@@ -63,17 +63,21 @@ func (q *refusals) close() { close(q.queue) }
 
 // write publishes records until the queue is closed and empty. Where ctx ends before, what
 // still waits is dropped.
-func (q *refusals) write(ctx context.Context, broker func() *bus.Bus) {
+func (q *refusals) write(ctx context.Context, broker func(context.Context) (*bus.Bus, error)) {
 	for r := range q.queue {
-		if err := publishRejection(ctx, broker(), r); err != nil {
+		if err := publishRejection(ctx, broker, r); err != nil {
 			q.dropped(r.Provider)
 		}
 	}
 }
 
-func publishRejection(ctx context.Context, b *bus.Bus, r event.Rejection) error {
+func publishRejection(ctx context.Context, broker func(context.Context) (*bus.Bus, error), r event.Rejection) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
+	b, err := broker(ctx)
+	if err != nil {
+		return fmt.Errorf("record a refusal: %w", err)
+	}
 	data, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("record a refusal: %w", err)

@@ -55,7 +55,7 @@ func TestFlush(t *testing.T) {
 			q.record(event.Rejection{Provider: "kycaid", Cause: event.CauseTooLarge})
 		}
 		q.close()
-		q.write(c.ctx, func() *bus.Bus { return b.bus })
+		q.write(c.ctx, b.connect)
 		if written := len(b.messages(t, bus.Rejected)) - before; written != c.written || dropped != c.dropped {
 			t.Errorf("%d written and %d dropped, want %d and %d", written, dropped, c.written, c.dropped)
 		}

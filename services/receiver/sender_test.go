@@ -82,7 +82,7 @@ func TestSlowBody(t *testing.T) {
 	b := startBroker(t)
 	all := served() // The others keep their budget, which bounds what the server itself allows.
 	all[2].Provider.Budget = 50 * time.Millisecond
-	r := start(t, all, b.open)
+	r := start(t, all, b.site())
 	s := begin(t, r, all[2].Provider.Name, nil, 100)
 	// Below that of the others, so that it is this budget that ends it.
 	if err := s.SetReadDeadline(time.Now().Add(testBudget / 2)); err != nil {
@@ -99,7 +99,7 @@ func TestSlowBody(t *testing.T) {
 // TestGoneSender counts a sender that goes away in the middle of a body.
 func TestGoneSender(t *testing.T) {
 	b := startBroker(t)
-	r := start(t, served(), b.open)
+	r := start(t, served(), b.site())
 	before := counted(t, "kycaid", "unreadable")
 	s := begin(t, r, "kycaid", nil, 100)
 	s.write(t, "{")
@@ -116,7 +116,7 @@ func TestGoneSender(t *testing.T) {
 // TestBrokenChunks answers a body whose parts make no sense.
 func TestBrokenChunks(t *testing.T) {
 	b := startBroker(t)
-	r := start(t, served(), b.open)
+	r := start(t, served(), b.site())
 	conn, err := net.Dial("tcp", r.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func TestBrokenChunks(t *testing.T) {
 // TestBodySizes takes bodies up to the limit, whether their length is announced or not.
 func TestBodySizes(t *testing.T) {
 	b := startBroker(t)
-	r := start(t, served(), b.open)
+	r := start(t, served(), b.site())
 	p := providers()[1]
 	for _, size := range []int{0, 1, smallBody - 1, smallBody, smallBody + 1, bodyLimit, bodyLimit + 1, 2*bodyLimit + 1} {
 		for _, chunked := range []bool{false, true} {
@@ -168,7 +168,7 @@ func TestBodySizes(t *testing.T) {
 // TestStop finishes what is under way and takes no more.
 func TestStop(t *testing.T) {
 	b := startBroker(t)
-	r := start(t, served(), b.open)
+	r := start(t, served(), b.site())
 	p := providers()[2]
 	s := samples(t, &p)[0]
 	signed := sign(t, &p, s.event, s.body, testSecret)
@@ -200,7 +200,7 @@ func TestPanic(t *testing.T) {
 	b := startBroker(t)
 	r := start(t, only("kycaid", func(s *Served) {
 		s.Provider.Verify = func(r provider.Request) (provider.Receipt, error) { panic(string(r.Body)) }
-	}), b.open)
+	}), b.site())
 	for range 2 * maxInFlight { // No place may be lost.
 		got := r.post(t, "kycaid", provider.Signed{Body: []byte("marked-body")})
 		got.want(t, http.StatusServiceUnavailable, "unavailable")

@@ -8,13 +8,14 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/verdict-stream/verdict/pkg/bus"
 	"github.com/verdict-stream/verdict/pkg/event"
+	"github.com/verdict-stream/verdict/pkg/relay"
 	"github.com/verdict-stream/verdict/pkg/telemetry"
 )
 
@@ -40,6 +41,7 @@ const (
 
 // receiver is a running receiver.
 type receiver struct {
+	config    Config
 	instance  string
 	endpoints map[string]*endpoint
 	refusals  *refusals
@@ -49,12 +51,19 @@ type receiver struct {
 	// complaints writes no line about the same trouble twice within complainEvery.
 	complaints *slog.Logger
 
-	// opened is closed once the four below may be read.
-	opened  chan struct{}
-	stores  Stores
-	journal journal
-	canary  *canary
-	limit   int64 // of a body
+	broker *connection
+	// limit is that of a body, in bytes. Until the broker is known it is what every broker takes.
+	limit atomic.Int64
+
+	// recalled is closed once it is known which webhooks the stream got last, or is given up.
+	recalled chan struct{}
+	// opened is closed once what follows may be read.
+	opened   chan struct{}
+	stores   Stores
+	journal  journal
+	canary   *canary
+	outgoing *outgoing    // nil without a spool
+	relay    *relay.Relay // nil without a spool
 
 	// work ends when requests under way must come to an end; it outlives the context of Run.
 	work   context.Context
@@ -73,11 +82,12 @@ func newReceiver(config Config) (*receiver, error) {
 		return nil, err
 	}
 	r := &receiver{
-		instance: config.Instance, endpoints: map[string]*endpoint{},
+		config: config, instance: config.Instance, endpoints: map[string]*endpoint{}, broker: newConnection(),
 		refusals: newRefusals(config.Providers, counters.drop), metrics: counters,
 		tracer: otel.Tracer(scope), logger: logger, complaints: telemetry.Every(logger, complainEvery),
-		opened: make(chan struct{}),
+		opened: make(chan struct{}), recalled: make(chan struct{}),
 	}
+	r.limit.Store(smallBody)
 	r.work, r.abort = context.WithCancel(context.Background())
 	for _, s := range config.Providers {
 		r.endpoints[s.Provider.Name] = newEndpoint(s)
@@ -120,7 +130,7 @@ func (r *receiver) serve(ctx context.Context, listener net.Listener) error {
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		r.refusals.write(writing, func() *bus.Bus { return r.stores.Bus })
+		r.refusals.write(writing, r.broker.await)
 	}()
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()

@@ -24,7 +24,7 @@ func TestOpensLate(t *testing.T) {
 	b := startBroker(t)
 	release := make(chan struct{})
 	var tries atomic.Int32
-	r := start(t, served(), func(ctx context.Context) (Stores, error) {
+	r := start(t, served(), site{connect: b.connect, open: func(ctx context.Context) (Stores, error) {
 		if tries.Add(1) == 1 {
 			return Stores{}, fmt.Errorf("first try: %w", bus.ErrUnavailable)
 		}
@@ -34,7 +34,7 @@ func TestOpensLate(t *testing.T) {
 		case <-ctx.Done():
 			return Stores{}, ctx.Err()
 		}
-	})
+	}})
 	if got := r.get(t, "/livez"); got.code != http.StatusOK {
 		t.Errorf("livez: %d", got.code)
 	}
@@ -57,12 +57,21 @@ func TestOpensLate(t *testing.T) {
 	}
 }
 
-// TestNeverOpens answers within the budget where the stores do not open.
-func TestNeverOpens(t *testing.T) {
-	r := start(t, only("kycaid", func(s *Served) { s.Provider.Budget = 20 * time.Millisecond }), func(ctx context.Context) (Stores, error) {
+// neverOpens is a site where everything is away.
+var neverOpens = site{
+	open: func(ctx context.Context) (Stores, error) {
 		<-ctx.Done()
 		return Stores{}, ctx.Err()
-	})
+	},
+	connect: func(ctx context.Context) (*bus.Bus, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	},
+}
+
+// TestNeverOpens answers within the budget where the stores do not open.
+func TestNeverOpens(t *testing.T) {
+	r := start(t, only("kycaid", func(s *Served) { s.Provider.Budget = 20 * time.Millisecond }), neverOpens)
 	got := r.post(t, "kycaid", provider.Signed{Body: []byte("{}")})
 	got.want(t, http.StatusServiceUnavailable, "unavailable")
 	if got.header.Get("Retry-After") == "" {
@@ -72,10 +81,7 @@ func TestNeverOpens(t *testing.T) {
 
 // TestStopsWhileOpening answers what is held when the receiver is stopped before it could open.
 func TestStopsWhileOpening(t *testing.T) {
-	r := start(t, served(), func(ctx context.Context) (Stores, error) {
-		<-ctx.Done()
-		return Stores{}, ctx.Err()
-	})
+	r := start(t, served(), neverOpens)
 	before := counted(t, "kycaid", "unavailable")
 	held := make(chan reply, 1)
 	go func() { held <- r.post(t, "kycaid", provider.Signed{Body: []byte("{}")}) }()
@@ -95,7 +101,7 @@ func TestCannotOpen(t *testing.T) {
 	wrong := errors.New("wrong master key")
 	err := Run(t.Context(), Config{
 		Addr: "127.0.0.1:0", Instance: "test", Providers: served(), Logger: new(logBuffer).logger(),
-		Open: func(context.Context) (Stores, error) { return Stores{}, wrong },
+		Open: func(context.Context) (Stores, error) { return Stores{}, wrong }, Connect: neverOpens.connect,
 	})
 	if !errors.Is(err, wrong) {
 		t.Errorf("run: %v, want %v", err, wrong)
@@ -115,16 +121,21 @@ func TestConfig(t *testing.T) {
 		"stores":         func(c *Config) { c.Open = nil },
 		"no secret":      func(c *Config) { c.Providers[0].Secrets = nil },
 		"served twice":   func(c *Config) { c.Providers[1] = c.Providers[0] },
+		"broker":         func(c *Config) { c.Connect = nil },
+		"mode":           func(c *Config) { c.Spool = "perhaps" },
 		"policy":         func(c *Config) { c.Providers[0].Unsigned = "perhaps" },
 		"already in use": func(c *Config) { c.Addr = taken.Addr().String() },
 	} {
-		c := Config{Addr: "127.0.0.1:0", Instance: "test", Providers: served(), Open: b.open}
+		c := Config{Addr: "127.0.0.1:0", Instance: "test", Providers: served(), Open: b.open, Connect: b.connect}
 		change(&c)
 		if err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("run: %v, want an error with %q", err, want)
 		}
 	}
 }
+
+// shortBudget is how long what must fail may take.
+const shortBudget = 300 * time.Millisecond
 
 // TestBrokerAway refuses what cannot be made durable, and takes it again as soon as it can.
 func TestBrokerAway(t *testing.T) {
@@ -133,7 +144,7 @@ func TestBrokerAway(t *testing.T) {
 	addr := server.Addr()
 	b := &broker{dir: dir, keys: openKeys(t, dir)}
 	b.bus = connect(t, bus.Config{URL: "nats://admin:" + password(t, dir) + "@" + addr})
-	r := start(t, served(), b.open)
+	r := start(t, only("treezor", func(s *Served) { s.Provider.Budget = shortBudget }), b.site())
 	p := providers()[3]
 	s := sampleOf(t, &p, "kycliveness_create")
 	signed := sign(t, &p, s.event, s.body, testSecret)
@@ -164,7 +175,7 @@ func TestBrokerAway(t *testing.T) {
 // TestReady makes no more than one durable write for all who ask in a second.
 func TestReady(t *testing.T) {
 	b := startBroker(t)
-	c := &canary{stores: Stores{Bus: b.bus, Keys: b.keys}, provider: "kycaid"}
+	c := b.receiver(t, Config{Providers: served()}).canary
 	for range 3 {
 		for _, one := range c.check() {
 			if !one.OK {
@@ -198,7 +209,7 @@ func TestKeysAway(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(b.dir, "keys")); err != nil {
 		t.Fatal(err)
 	}
-	r := start(t, served(), b.open)
+	r := start(t, served(), b.site())
 	p := providers()[2]
 	s := samples(t, &p)[0]
 	eventually(t, "the stores are open", func() bool { return strings.Contains(r.get(t, "/readyz").text, `"keys","ok":false`) })
@@ -231,12 +242,12 @@ func TestSmallMessages(t *testing.T) {
 		b := &broker{keys: openKeys(t, t.TempDir())}
 		b.bus = connect(t, bus.Config{URL: server.ClientURL()})
 		if c.want != "" {
-			err := Run(t.Context(), Config{Addr: "127.0.0.1:0", Instance: "test", Providers: served(), Open: b.open})
+			err := Run(t.Context(), Config{Addr: "127.0.0.1:0", Instance: "test", Providers: served(), Open: b.open, Connect: b.connect})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("run: %v, want an error with %q", err, c.want)
 			}
 		} else {
-			r := start(t, served(), b.open)
+			r := start(t, served(), b.site())
 			p := providers()[1]
 			for size, want := range map[int]int{int(c.payload) - envelope: 200, int(c.payload) - envelope + 1: 413} {
 				signed := sign(t, &p, p.Events[0].Name, []byte(strings.Repeat("x", size)), testSecret)

@@ -99,27 +99,33 @@ func sendersSpan(req *http.Request) trace.Link {
 // receive reads a webhook once, verifies it and hands it on.
 func (r *receiver) receive(ctx context.Context, w http.ResponseWriter, req *http.Request, c call) {
 	c.hangUp = true
-	control := http.NewResponseController(w)
-	if deadline, ok := ctx.Deadline(); ok {
-		if soon := c.arrived.Add(readTimeout); soon.Before(deadline) {
-			deadline = soon
-		}
-		_ = control.SetReadDeadline(deadline)
-	}
 	leave, err := c.admission.enter(ctx)
 	if err != nil {
 		r.unavailable(ctx, c, err)
 		return
 	}
 	defer leave()
-	if err := r.await(ctx); err != nil {
+	if err := r.await(ctx, req.ContentLength); err != nil {
 		r.unavailable(ctx, c, err)
 		return
 	}
-	body, free, err := c.admission.read(ctx, req.Body, req.ContentLength, r.limit)
+	control := http.NewResponseController(w)
+	if deadline, ok := ctx.Deadline(); ok {
+		if soon := time.Now().Add(readTimeout); soon.Before(deadline) {
+			deadline = soon
+		}
+		_ = control.SetReadDeadline(deadline)
+	}
+	// Read before the limit: once the broker is known, the limit is right.
+	known := r.broker.get() != nil
+	limit := r.limit.Load()
+	body, free, err := c.admission.read(ctx, req.Body, req.ContentLength, limit)
 	defer free()
+	if errors.Is(err, errTooLarge) && !known {
+		err = errUnknownLimit
+	}
 	if err != nil {
-		r.unread(ctx, c, body, req.Body, err)
+		r.unread(ctx, c, body, req.Body, limit, err)
 		return
 	}
 	c.hangUp = false
@@ -144,14 +150,14 @@ func (r *receiver) receive(ctx context.Context, w http.ResponseWriter, req *http
 }
 
 // unread ends a request whose body could not be read whole.
-func (r *receiver) unread(ctx context.Context, c call, body []byte, rest io.Reader, err error) {
+func (r *receiver) unread(ctx context.Context, c call, body []byte, rest io.Reader, limit int64, err error) {
 	switch {
 	case errors.Is(err, errTooLarge):
 		seen := newFingerprint(body)
 		// Senders that are cut off in the middle of a body often do not read the answer.
-		_, _ = io.CopyN(seen, rest, r.limit)
+		_, _ = io.CopyN(seen, rest, limit)
 		r.reject(ctx, c, event.CauseTooLarge, seen)
-	case errors.Is(err, errBusy), errors.Is(err, os.ErrDeadlineExceeded), ctx.Err() != nil:
+	case errors.Is(err, errBusy), errors.Is(err, errUnknownLimit), errors.Is(err, os.ErrDeadlineExceeded), ctx.Err() != nil:
 		r.unavailable(ctx, c, err)
 	default:
 		c.refuse(event.CauseUnreadable)

@@ -16,14 +16,7 @@ const waitingSenders = 32
 // is verified, sealed and synced to the disk of an in-process broker.
 func BenchmarkWebhook(b *testing.B) {
 	broker := startBroker(b)
-	r, err := newReceiver(Config{Instance: "test", Providers: served(), Logger: new(logBuffer).logger()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer r.abort()
-	if err := r.use(Stores{Bus: broker.bus, Keys: broker.keys}); err != nil {
-		b.Fatal(err)
-	}
+	r := broker.receiver(b, Config{Providers: served(), Logger: new(logBuffer).logger()})
 	p := providers()[2]
 	s := samples(b, &p)[0]
 	var count atomic.Int64

@@ -20,7 +20,7 @@ import (
 // time it is a duplicate.
 func TestSamples(t *testing.T) {
 	b := startBroker(t)
-	r := start(t, served(), b.open)
+	r := start(t, served(), b.site())
 	for _, p := range providers() {
 		for _, s := range samples(t, &p) {
 			t.Run(p.Name+"/"+s.name, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestSamples(t *testing.T) {
 // TestRefusals holds every provider to what is refused, and to the records of it.
 func TestRefusals(t *testing.T) {
 	b := startBroker(t)
-	r := start(t, served(), b.open)
+	r := start(t, served(), b.site())
 	large := bytes.Repeat([]byte("a"), bodyLimit+1)
 	want := map[string]int{}
 	for _, p := range providers() {
@@ -109,7 +109,7 @@ func TestRefusals(t *testing.T) {
 // the folder knows.
 func TestVerifiedButUnusual(t *testing.T) {
 	b := startBroker(t)
-	r := start(t, served(), b.open)
+	r := start(t, served(), b.site())
 	treezorBody := func(name, payload string) []byte {
 		return []byte(`{"webhook":"` + name + `","webhook_id":"w-1","object":"x","object_id":"1","object_payload":` + payload + `}`)
 	}
@@ -151,7 +151,7 @@ func TestVerifiedButUnusual(t *testing.T) {
 func TestNotWebhooks(t *testing.T) {
 	b := startBroker(t)
 	all := served()
-	r := start(t, all[:2], b.open) // The others have no secret here.
+	r := start(t, all[:2], b.site()) // The others have no secret here.
 	for _, c := range []struct {
 		method, path string
 		code         int
@@ -198,7 +198,7 @@ func TestSecrets(t *testing.T) {
 		s.Secrets = []string{testSecret, wrongSecret}
 		all = append(all, s)
 	}
-	r := start(t, all, b.open)
+	r := start(t, all, b.site())
 	for _, s := range all {
 		p := s.Provider
 		sample := samples(t, &p)[0]

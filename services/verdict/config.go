@@ -3,6 +3,8 @@ package main
 import (
 	"log/slog"
 	"time"
+
+	"github.com/verdict-stream/verdict/services/receiver"
 )
 
 // Config is everything that can be set from outside. Its fields are described,
@@ -22,6 +24,11 @@ type Config struct {
 	NATSURL  Secret // Secret because it may hold a password.
 	NATSAddr string // Empty where the in-process server does not listen.
 	Replicas int
+
+	Spool     string        // One of the modes, empty for the one that fits the replicas.
+	SpoolMark uint64        // Bytes.
+	SpoolAge  time.Duration // Of the oldest webhook that waits in the spool.
+	DiskMark  uint64        // Free bytes.
 
 	Instance   string
 	AdminToken Secret
@@ -81,6 +88,19 @@ type Value struct {
 type problem struct {
 	name string
 	err  error
+}
+
+// spoolMode is the mode that is set, or the one that fits the replicas: where
+// several servers hold a webhook, the spool of one machine is the lesser proof.
+func (c *Config) spoolMode() receiver.SpoolMode {
+	switch {
+	case c.Spool != "":
+		return receiver.SpoolMode(c.Spool)
+	case c.Replicas > 1:
+		return receiver.SpoolOff
+	default:
+		return receiver.SpoolAlways
+	}
 }
 
 // Values returns all settings in the order of the table, secrets redacted.

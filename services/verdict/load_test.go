@@ -56,6 +56,7 @@ func TestDefaults(t *testing.T) {
 	want := &Config{
 		HTTPAddr: "127.0.0.1:8080", APIAddr: "127.0.0.1:8081", NATSAddr: "127.0.0.1:4222",
 		DataDir: "./data", KeyDir: "./data/keys", Replicas: 1, Instance: "default",
+		SpoolMark: 1 << 30, SpoolAge: 12 * time.Hour, DiskMark: 256 << 20,
 		Retention: 7 * 24 * time.Hour, DeduplicationWindow: 2 * time.Minute,
 		LogLevel: slog.LevelInfo, LogFormat: "text",
 		Providers: []ProviderConfig{

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dustin/go-humanize"
 )
 
 // parser reads the text of one setting into its field. Its errors say what to
@@ -77,6 +79,28 @@ func retention(field func(*Config, *ProviderConfig) *time.Duration) parser {
 			return fmt.Errorf("must be a duration of at least %v such as 168h, not %q", leastRetention, text)
 		}
 		*field(c, p) = value
+		return nil
+	}
+}
+
+func age(field func(*Config) *time.Duration) parser {
+	return func(c *Config, _ *ProviderConfig, text string) error {
+		value, err := time.ParseDuration(text)
+		if err != nil || value <= 0 {
+			return fmt.Errorf("must be a duration such as 12h, not %q", text)
+		}
+		*field(c) = value
+		return nil
+	}
+}
+
+func size(field func(*Config) *uint64) parser {
+	return func(c *Config, _ *ProviderConfig, text string) error {
+		value, err := humanize.ParseBytes(text)
+		if err != nil {
+			return fmt.Errorf("must be a size such as 512MiB or 2GiB, not %q", text)
+		}
+		*field(c) = value
 		return nil
 	}
 }

@@ -12,8 +12,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/capacity"
 	"github.com/verdict-stream/verdict/pkg/provider"
 	"github.com/verdict-stream/verdict/pkg/seal"
+	"github.com/verdict-stream/verdict/pkg/spool"
 	"github.com/verdict-stream/verdict/pkg/store"
 	"github.com/verdict-stream/verdict/pkg/telemetry"
 	"github.com/verdict-stream/verdict/services/api"
@@ -31,17 +33,24 @@ type process struct {
 	telemetry *telemetry.Telemetry
 	logger    *slog.Logger
 
-	// opened is closed once the parts are there that the services share.
-	opened chan struct{}
-	server *bus.Server // nil with a broker elsewhere
-	bus    *bus.Bus    // nil for the API
+	// local is closed once the parts are there that need no broker, and opened once all are that
+	// the services share.
+	local, opened chan struct{}
+
+	server *bus.Server    // nil with a broker elsewhere
+	bus    *bus.Bus       // nil for the API
+	spool  *spool.Spool   // nil where webhooks are not received, or not spooled
+	disk   *capacity.Disk // of the data directory
 	keys   *seal.Keyring
 	// keysOpened is when the keys were opened, and the directory made where there was none.
 	keysOpened time.Time
 }
 
 func newProcess(role Role, cfg *Config, providers []provider.Provider, out io.Writer) *process {
-	return &process{role: role, cfg: cfg, providers: withDeadlines(providers, cfg.Deadlines), out: out, opened: make(chan struct{})}
+	return &process{
+		role: role, cfg: cfg, providers: withDeadlines(providers, cfg.Deadlines), out: out,
+		local: make(chan struct{}), opened: make(chan struct{}), disk: capacity.NewDisk(cfg.DataDir, cfg.DiskMark),
+	}
 }
 
 // stopTimeout bounds what is done after the services have stopped.
@@ -52,13 +61,15 @@ const stopTimeout = time.Second
 //	            ┌────────── nats-server (in process, or elsewhere) ──────────┐
 //	            │ KYC_WEBHOOKS      KYC_VERIFICATIONS  KYC_SANDBOX  KYC_DEAD │
 //	            └──▲──────────┬──────▲──────────┬───────────────────────────┘
-//	 webhooks      │          │      │          │                        questions
+//	               │relay     │      │relay     │
+//	 webhooks    spool        │      │          │                        questions
 //	───────▶ receiver      lifecycle ┘      projector ──▶ read model ──▶ api ◀──────
 //	                          │                 ▲
 //	                state, outbox (SQL)    claims, sealed
 //
-// The receiver listens before anything else is open. When ctx ends every service finishes
-// what it has begun; then the broker's connection, the server and the telemetry are closed.
+// The receiver listens before anything else is open, and takes webhooks as soon as keys and spool
+// are. When ctx ends every service finishes what it has begun; then the broker's connection, the
+// server, the spool and the telemetry are closed.
 func (p *process) run(ctx context.Context) (err error) {
 	if err := os.MkdirAll(p.cfg.DataDir, 0o700); err != nil {
 		return fmt.Errorf("data directory: %w", err)
@@ -86,9 +97,9 @@ func (p *process) services() []func(context.Context) error {
 	all := map[Role]func(context.Context) error{
 		RoleReceiver: p.receive, RoleLifecycle: p.afterOpen(p.fold), RoleProjector: p.afterOpen(p.project), RoleAPI: p.afterOpen(p.answer),
 	}
-	services := []func(context.Context) error{p.serveMetrics}
+	services := []func(context.Context) error{p.serveMetrics, p.watch}
 	for role, service := range all {
-		if p.role == role || p.role == RoleAll {
+		if p.role == role || p.role == RoleAll || (p.role == RoleIngest && role == RoleReceiver) {
 			services = append(services, service)
 		}
 	}
@@ -103,13 +114,33 @@ func (p *process) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if err := p.openSpool(); err != nil {
+		return err
+	}
+	// With keys made just now it is not known whether they are the right ones: see checkKeys.
+	early := p.keys == nil || !p.keys.Fresh() || p.cfg.AcceptLostKeys
+	if early {
+		close(p.local)
+	}
 	if p.role != RoleAPI {
 		if err := p.connect(ctx); err != nil {
 			return unlessStopped(ctx, err)
 		}
 	}
+	if !early {
+		close(p.local)
+	}
 	close(p.opened)
 	return p.announce()
+}
+
+// openSpool opens the spool where webhooks go through one.
+func (p *process) openSpool() (err error) {
+	if !p.role.receives() || p.cfg.spoolMode() == receiver.SpoolOff {
+		return nil
+	}
+	p.spool, err = spool.Open(filepath.Join(p.cfg.DataDir, "spool"), spool.Limits{Bytes: int64(p.cfg.SpoolMark), Age: p.cfg.SpoolAge})
+	return err
 }
 
 // connect starts the in-process server where no other is named, and makes the streams.
@@ -152,6 +183,11 @@ func (p *process) close() {
 	if p.server != nil {
 		p.server.Shutdown()
 	}
+	if p.spool != nil {
+		if err := p.spool.Close(); err != nil {
+			p.logger.Warn("the spool was not closed well", "error", err)
+		}
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	if err := p.telemetry.Shutdown(ctx); err != nil {
@@ -174,12 +210,21 @@ func (p *process) afterOpen(service func(context.Context) error) func(context.Co
 func (p *process) receive(ctx context.Context) error {
 	return receiver.Run(ctx, receiver.Config{
 		Addr: p.cfg.HTTPAddr, Instance: p.cfg.Instance, Providers: p.served(), Logger: p.logger,
+		Spool: p.cfg.spoolMode(), Aside: filepath.Join(p.cfg.DataDir, "aside"), DeduplicationWindow: p.cfg.DeduplicationWindow,
 		Open: func(ctx context.Context) (receiver.Stores, error) {
 			select {
-			case <-p.opened:
-				return receiver.Stores{Bus: p.bus, Keys: p.keys}, nil
+			case <-p.local:
+				return receiver.Stores{Keys: p.keys, Spool: p.spool, Disk: p.disk}, nil
 			case <-ctx.Done():
 				return receiver.Stores{}, ctx.Err()
+			}
+		},
+		Connect: func(ctx context.Context) (*bus.Bus, error) {
+			select {
+			case <-p.opened:
+				return p.bus, nil
+			case <-ctx.Done():
+				return nil, ctx.Err()
 			}
 		},
 	})

@@ -68,7 +68,8 @@ func startReceiver(t *testing.T, data, urlToken string) string {
 	go func() {
 		ended <- receiver.Run(ctx, receiver.Config{
 			Listener: listener, Instance: "test", Providers: served, Logger: quiet,
-			Open: func(context.Context) (receiver.Stores, error) { return receiver.Stores{Bus: b, Keys: keys}, nil },
+			Open:    func(context.Context) (receiver.Stores, error) { return receiver.Stores{Keys: keys}, nil },
+			Connect: func(context.Context) (*bus.Bus, error) { return b, nil },
 		})
 	}()
 	t.Cleanup(func() {

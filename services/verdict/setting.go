@@ -77,6 +77,22 @@ var settings = []setting{
 		doc: "Number of servers that keep a copy of each stream: 1, 3 or 5.",
 	},
 	{
+		name: "SPOOL", set: oneOf(func(c *Config) *string { return &c.Spool }, "always", "off", "on_outage"),
+		doc: "Where a webhook is durable before it is answered: \"always\" in the spool on this machine, \"off\" in the stream, \"on_outage\" in the stream, and in the spool while the broker is away; by default \"always\" with one replica, else \"off\".",
+	},
+	{
+		name: "SPOOL_MARK", fallback: "1GiB", set: size(func(c *Config) *uint64 { return &c.SpoolMark }),
+		doc: "Size of the spool from which on webhooks are refused until the broker has taken some.",
+	},
+	{
+		name: "SPOOL_AGE", fallback: "12h", set: age(func(c *Config) *time.Duration { return &c.SpoolAge }),
+		doc: "Age of the oldest webhook in the spool from which on webhooks are refused until the broker has taken it.",
+	},
+	{
+		name: "DISK_MARK", fallback: "256MiB", set: size(func(c *Config) *uint64 { return &c.DiskMark }),
+		doc: "Free space on the disk of the data directory below which webhooks are refused.",
+	},
+	{
 		name: "INSTANCE", fallback: "default", set: instance,
 		doc: "Name of this installation in the source of every event.",
 	},

@@ -21,6 +21,9 @@ const (
 	RoleAPI       Role = "api"
 )
 
+// receives tells whether the role takes webhooks.
+func (r Role) receives() bool { return r == RoleAll || r == RoleReceiver || r == RoleIngest }
+
 // needs says for each role what it cannot run without.
 var needs = map[Role]struct{ providerSecret, masterKey, natsURL, adminToken bool }{
 	RoleAll:       {providerSecret: true, masterKey: true, adminToken: true},
