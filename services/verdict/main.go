@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/verdict-stream/verdict/pkg/provider"
 	"github.com/verdict-stream/verdict/pkg/provider/all"
+	"github.com/verdict-stream/verdict/services/bench"
 )
 
 // cli is the command line.
@@ -24,8 +26,11 @@ type cli struct {
 	Simulate  simulateCommand  `cmd:"" help:"Play the providers against a running Verdict."`
 	Verify    verifyCommand    `cmd:"" help:"Say what Verdict makes of a webhook, and why its signature is refused."`
 	Provider  providerCommand  `cmd:"" help:"Work on a provider's folder."`
+	Bench     benchCommand     `cmd:"" help:"Measure this program on this machine."`
 	Config    configCommand    `cmd:"" help:"Print all settings with their values and sources."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
+
+	BenchServe benchServeCommand `cmd:"" name:"bench-serve" hidden:"" help:"Run what is measured by verdict bench."`
 }
 
 func main() {
@@ -41,12 +46,14 @@ func run(args []string, providers []provider.Provider, out, errs io.Writer) int 
 		Projector: projectorCommand{settings}, API: apiCommand{settings}, Send: sendCommand{Settings: settings},
 		Verify:   verifyCommand{Settings: settings},
 		Simulate: simulateCommand{Settings: settings}, Config: configCommand{Settings: settings},
+		BenchServe: benchServeCommand{Settings: settings},
 	}
 	parser, err := kong.New(&commands,
 		kong.Name("verdict"),
 		kong.Description("Turns the webhooks of identity-verification providers into one stream of verdicts."),
 		kong.Writers(out, errs),
 		kong.Bind(flags, providers),
+		kong.Vars{"bench_parts": strings.Join(bench.Parts, ", ")},
 		kong.BindTo(out, (*io.Writer)(nil)),
 	)
 	if err == nil {
