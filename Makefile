@@ -16,7 +16,7 @@ CONTRACT_LINTERS := tools/node_modules/.package-lock.json
 # named points, and add a fifth provider to a copy of the repository.
 CHECK_TAGS := postgres failpoint fifth
 
-.PHONY: run test check bench generate lint lint-contract build vet tidy-check generated-check race stories
+.PHONY: run test check bench bench-quick profile generate lint lint-contract build vet tidy-check generated-check race stories crash crash-short
 
 build: ## Build bin/verdict.
 	go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/ work
@@ -29,8 +29,17 @@ test: ## Run the tests that need nothing but Go.
 
 check: lint lint-contract vet tidy-check generated-check race stories ## Run every check there is.
 
-bench: ## Run all benchmarks.
+bench: build ## Measure the binary against its baselines, then run the Go benchmarks.
+	bin/verdict bench --json bin/bench.json $(BENCH)
 	go test -run '^$$' -bench . -benchmem work
+
+bench-quick: build ## See within a minute that `make bench` works.
+	bin/verdict bench --quick $(BENCH)
+
+profile: build ## Show where the time goes under load.
+	bin/verdict bench --profile bin/profile --seconds 20
+	go tool pprof -top -nodecount 40 bin/profile/cpu.pprof
+	go tool pprof -top -nodecount 15 -sample_index inuse_space bin/profile/heap.pprof
 
 generate: ## Write every generated file again.
 	for module in $(MODULES); do (cd $$module && go generate ./...); done
@@ -44,7 +53,7 @@ lint-contract: $(CONTRACT_LINTERS) ## Check the descriptions of the API and of t
 	cd tools && node asyncapi.mjs ../schemas/asyncapi.yaml
 
 vet:
-	go vet -tags '$(CHECK_TAGS)' work
+	go vet -tags '$(CHECK_TAGS) crash' work
 
 # The linter's own module is left out: all that its tests need would be fetched.
 tidy-check:
@@ -61,6 +70,16 @@ race:
 
 stories:
 	go test -timeout 15m -tags '$(CHECK_TAGS)' $(STORIES)
+
+# What is broken, and for how long, can be given: make crash SEED=7 FORM=split
+# FAULTS=kill,cut FOR=1m. See docs/crash.md.
+crash: FOR ?= 10m
+crash: build ## Break the binary again and again, and hold it to its promises.
+	VERDICT='$(CURDIR)/bin/verdict' FOR='$(FOR)' SEED='$(SEED)' FORM='$(FORM)' FAULTS='$(FAULTS)' \
+		go test -tags crash -count=1 -timeout 0 -v -run '^TestCrash$$' ./services/crash
+
+crash-short: ## The same within a minute.
+	$(MAKE) --no-print-directory crash FOR=36s
 
 
 $(LINTER): tools/go.mod tools/go.sum
