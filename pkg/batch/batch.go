@@ -10,18 +10,25 @@
 //
 // Its invariants:
 //
-//   - A caller who comes while nothing is under way is committed at once, on its own goroutine:
-//     nobody is kept waiting so that a batch becomes larger.
+//   - A caller who comes while nothing is under way is committed at once: nobody is kept waiting
+//     so that a batch becomes larger.
 //   - Items are committed in the order in which they came, each in one commit, and one commit is
 //     under way at a time.
-//   - Each caller gets the result of its own item.
+//   - Each caller gets the result of its own item, or leaves when its context ends, whoever's
+//     commit is under way then.
 package batch
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 )
+
+// ErrPanicked means that the commit panicked: the item may have been committed or not.
+var ErrPanicked = errors.New("the commit panicked")
 
 // Result is what came of one item.
 type Result[R any] struct {
@@ -35,16 +42,13 @@ type Group[T, R any] struct {
 	commit func([]T) []Result[R]
 
 	mu      sync.Mutex
-	busy    bool // a commit is under way, or somebody was told to begin one
+	busy    bool // the committer runs
 	waiting []*call[T, R]
 }
 
-// call is one item that waits.
+// call is one item that waits for its result, which is sent once.
 type call[T, R any] struct {
 	item T
-	// lead tells the caller to commit what waits, its own item first; done is its result. Each
-	// is sent to once at most.
-	lead chan struct{}
 	done chan Result[R]
 }
 
@@ -58,19 +62,16 @@ func New[T, R any](limit int, commit func(items []T) []Result[R]) *Group[T, R] {
 // item waits, its error is returned and the item is not committed; where it ends during the
 // commit, its error is returned too and the item may have been committed or not.
 func (g *Group[T, R]) Do(ctx context.Context, item T) (R, error) {
+	c := &call[T, R]{item: item, done: make(chan Result[R], 1)}
 	g.mu.Lock()
+	g.waiting = append(g.waiting, c)
 	if !g.busy {
 		g.busy = true
-		g.mu.Unlock()
-		return g.run(nil, item)
+		go g.run()
 	}
-	c := &call[T, R]{item: item, lead: make(chan struct{}, 1), done: make(chan Result[R], 1)}
-	g.waiting = append(g.waiting, c)
 	g.mu.Unlock()
 
 	select {
-	case <-c.lead:
-		return g.run(c, item)
 	case r := <-c.done:
 		return r.Value, r.Err
 	case <-ctx.Done():
@@ -80,73 +81,54 @@ func (g *Group[T, R]) Do(ctx context.Context, item T) (R, error) {
 	return none, ctx.Err()
 }
 
-// run commits the caller's item together with those that wait, and passes the lead on. The
-// caller is the first of those that wait, or nobody waited when it came.
-func (g *Group[T, R]) run(own *call[T, R], item T) (R, error) {
-	items, others := []T{item}, []*call[T, R](nil)
-	if own != nil {
-		items, others = g.take()
-	}
-	var results []Result[R]
-	defer func() {
-		// A commit that panicked has committed nothing that anybody could rely on. The others
-		// wait for the panic's end elsewhere: they lead a commit of their own.
-		if results == nil {
-			g.giveBack(others)
+// run commits until nobody waits.
+func (g *Group[T, R]) run() {
+	for {
+		calls := g.take()
+		if len(calls) == 0 {
+			return
 		}
-		g.next()
-	}()
-	results = g.commit(items)
-	for i, c := range others {
-		c.done <- results[i+1]
+		items := make([]T, len(calls))
+		for i, c := range calls {
+			items[i] = c.item
+		}
+		for i, r := range g.attempt(items) {
+			calls[i].done <- r
+		}
 	}
-	return results[0].Value, results[0].Err
 }
 
-// take returns the items of the next commit, and the callers but for the first, who takes them.
-func (g *Group[T, R]) take() ([]T, []*call[T, R]) {
+// take returns who is committed next, and nobody where nobody waits: then the committer ends.
+func (g *Group[T, R]) take() []*call[T, R] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n := min(len(g.waiting), g.limit)
 	taken := slices.Clone(g.waiting[:n])
 	g.waiting = slices.Delete(g.waiting, 0, n)
-	items := make([]T, n)
-	for i, c := range taken {
-		items[i] = c.item
-	}
-	return items, taken[1:]
+	g.busy = n > 0
+	return taken
 }
 
-// giveBack lets callers wait again, before all others.
-func (g *Group[T, R]) giveBack(calls []*call[T, R]) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.waiting = slices.Insert(g.waiting, 0, calls...)
+// attempt commits, and turns a panic into everybody's error: it is nobody's in particular.
+func (g *Group[T, R]) attempt(items []T) (results []Result[R]) {
+	defer func() {
+		// What was thrown may hold a part of an item. The stack does not.
+		if recover() != nil {
+			err := fmt.Errorf("%w: %s", ErrPanicked, debug.Stack())
+			results = make([]Result[R], len(items))
+			for i := range results {
+				results[i].Err = err
+			}
+		}
+	}()
+	return g.commit(items)
 }
 
-// next tells the first caller who waits to commit.
-func (g *Group[T, R]) next() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if len(g.waiting) == 0 {
-		g.busy = false
-		return
-	}
-	g.waiting[0].lead <- struct{}{}
-}
-
-// withdraw takes back an item whose caller waits no more. Who was told to lead meanwhile passes
-// that on.
+// withdraw takes back an item whose caller waits no more.
 func (g *Group[T, R]) withdraw(c *call[T, R]) {
 	g.mu.Lock()
-	i := slices.Index(g.waiting, c)
-	if i >= 0 {
+	defer g.mu.Unlock()
+	if i := slices.Index(g.waiting, c); i >= 0 {
 		g.waiting = slices.Delete(g.waiting, i, i+1)
-	}
-	g.mu.Unlock()
-	select {
-	case <-c.lead:
-		g.next()
-	default:
 	}
 }
