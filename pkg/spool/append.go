@@ -16,11 +16,18 @@ const writeBytes = 1 << 20
 
 // tail is the end of the journal, where entries wait for their sync.
 type tail struct {
-	segment *segment // nil where a fresh one must begin
-	written int64    // bytes of the segment that are written
-	buffer  []byte   // what follows them
-	entries []Entry  // those that are not yet durable
-	marks   []mark
+	segment  *segment // nil where a fresh one must begin
+	written  int64    // bytes of the segment that are written
+	prepared bool     // whether a spare file was asked for meanwhile
+	buffer   []byte   // what follows them
+	entries  []Entry  // those that are not yet durable
+	marks    []mark
+}
+
+// item is what waits for a commit: an entry, or a probe, of which nothing stays.
+type item struct {
+	Entry
+	probe bool
 }
 
 // fits reports whether the segment takes a record of that size.
@@ -37,14 +44,34 @@ func (s *Spool) Append(ctx context.Context, e Entry) error {
 	if size := e.size(); size > entryBytes {
 		return fmt.Errorf("append to the spool: %d bytes are more than an entry may have", size)
 	}
-	if _, err := s.group.Do(ctx, e); err != nil {
+	if _, err := s.group.Do(ctx, item{Entry: e}); err != nil {
 		return fmt.Errorf("append to the spool: %w", err)
 	}
 	return nil
 }
 
+// Probe returns nil if an entry that came now would become durable: it waits in turn with those
+// that are appended, and makes the position durable once more. Errors are those of Append.
+func (s *Spool) Probe(ctx context.Context) error {
+	if _, err := s.group.Do(ctx, item{probe: true}); err != nil {
+		return fmt.Errorf("probe the spool: %w", err)
+	}
+	return nil
+}
+
+// probe wants committing.
+func (s *Spool) probe() error {
+	s.trimming.Lock()
+	defer s.trimming.Unlock()
+	err := s.slots.write(s.Position())
+	if err == nil {
+		err = s.slots.sync()
+	}
+	return unavailable(err)
+}
+
 // commit appends entries with one sync, or with one for each segment that they go to.
-func (s *Spool) commit(items []Entry) []batch.Result[struct{}] {
+func (s *Spool) commit(items []item) []batch.Result[struct{}] {
 	s.committing.Lock()
 	defer s.committing.Unlock()
 	results := make([]batch.Result[struct{}], len(items))
@@ -60,6 +87,10 @@ func (s *Spool) commit(items []Entry) []batch.Result[struct{}] {
 			results[i].Err = refusal
 			continue
 		}
+		if items[i].probe {
+			results[i].Err = s.probe()
+			continue
+		}
 		room -= size
 		if failed == nil && !s.tail.fits(size) {
 			if failed = s.settle(); failed == nil {
@@ -69,7 +100,7 @@ func (s *Spool) commit(items []Entry) []batch.Result[struct{}] {
 		}
 		open = append(open, i)
 		if failed == nil {
-			failed = s.put(&items[i])
+			failed = s.put(&items[i].Entry)
 		}
 	}
 	if failed == nil {
@@ -103,7 +134,7 @@ func (s *Spool) room() (int64, error) {
 // begin begins a fresh segment with at least that much room. Its name is durable before anything
 // is written to it.
 func (s *Spool) begin(size int64) error {
-	s.tail.segment = nil
+	s.tail.segment, s.tail.prepared = nil, false
 	seg, err := createSegment(s.dir, s.durable+1, max(s.sizing.segment, size), s.sizing.segment)
 	if err != nil {
 		return err
@@ -151,14 +182,20 @@ func (s *Spool) settle() error {
 	if err := syncData(t.segment.file); err != nil {
 		return err
 	}
+	if t.written > t.segment.capacity/2 && !t.prepared {
+		// Where readers keep up, the segment before this one is the spare one by now.
+		t.prepared = true
+		s.prepareSpare()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bytes += t.written - t.segment.end
 	t.segment.end = t.written
+	n := len(t.segment.marks)
 	t.segment.marks = append(t.segment.marks, t.marks...)
 	for i := range t.entries {
 		s.durable++
-		s.recent.add(Indexed{Index: s.durable, Entry: t.entries[i]})
+		s.recent.add(Indexed{Index: s.durable, Entry: t.entries[i]}, t.segment.offset(n+i+1)-t.segment.offset(n+i))
 	}
 	s.wake()
 	t.forget()

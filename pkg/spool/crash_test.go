@@ -157,6 +157,7 @@ func TestNoRoom(t *testing.T) {
 func appendOverLimit(dir string) {
 	s, err := open(dir, Limits{}, sizing{segment: 32 << 10})
 	must(err)
+	s.preparing.Wait() // for the spare file, which is the first segment
 	do := func(n int) error { return s.Append(context.Background(), entry(n)) }
 	limit := func(bytes uint64) {
 		var l syscall.Rlimit
@@ -245,7 +246,8 @@ func failAppend(t *testing.T, s *Spool, path string, n int) {
 func TestAFailedFileIsNotUsedAgain(t *testing.T) {
 	dir := t.TempDir()
 	s := openSpool(t, dir, Limits{}, sizing{segment: 32 << 10})
-	add(t, s, 1)
+	s.preparing.Wait()
+	add(t, s, 1) // to the spare file, that is no more
 	failAppend(t, s, "/dev/full", 2)
 	add(t, s, 3)
 	trim(t, s, 2)
@@ -262,6 +264,7 @@ func TestOldEntriesInAUsedFile(t *testing.T) {
 	e := Entry{Key: "key", Data: []byte{}, At: time.Unix(1, 0)}
 	size := e.size()
 	s := openSpool(t, dir, Limits{}, sizing{segment: 10 * size})
+	s.preparing.Wait()
 	for n := range 23 { // two files of ten, the first of which is used again for the last three
 		if err := s.Append(t.Context(), e); err != nil {
 			t.Fatal(err)
@@ -277,5 +280,41 @@ func TestOldEntriesInAUsedFile(t *testing.T) {
 	s = openSpool(t, dir, Limits{}, small)
 	if s.Last() != 23 || s.Size() != (Size{Entries: 11, Bytes: 11 * size, Oldest: e.At}) {
 		t.Errorf("%d entries, %+v", s.Last(), s.Size())
+	}
+}
+
+// TestAFileThatWasBegunAndNotUsed is what a crash leaves between the making of a file and its first
+// entry. The next one has its name: it must not go when the old one does.
+func TestAFileThatWasBegunAndNotUsed(t *testing.T) {
+	for name, spoil := range map[string]func(s *Spool) error{
+		"empty": func(*Spool) error { return nil },
+		"torn": func(s *Spool) error {
+			e := entry(4)
+			record := appendRecord(nil, &e, s.durable+1, s.durable)
+			_, err := s.tail.segment.file.WriteAt(record[:len(record)/2], 0)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := openSpool(t, dir, Limits{}, small)
+			add(t, s, upTo(3)...)
+			s.committing.Lock()
+			err := s.begin(1000)
+			if err == nil {
+				err = spoil(s)
+			}
+			s.committing.Unlock()
+			must(err)
+			must(s.Close())
+
+			s = openSpool(t, dir, Limits{}, small)
+			add(t, s, 4, 5)
+			trim(t, s, 3)
+			add(t, s, 6)
+			must(s.Close())
+			s = openSpool(t, dir, Limits{}, small)
+			wantNumbers(t, s, 4, 4, 5, 6)
+		})
 	}
 }

@@ -32,10 +32,10 @@ func TestAgainstAList(t *testing.T) {
 		rt.Repeat(map[string]func(*rapid.T){
 			"append": func(rt *rapid.T) {
 				// As one group, without the order of callers.
-				entries := make([]Entry, rapid.IntRange(1, 15).Draw(rt, "entries"))
+				entries := make([]item, rapid.IntRange(1, 15).Draw(rt, "entries"))
 				for i := range entries {
 					n++
-					entries[i] = entry(n)
+					entries[i].Entry = entry(n)
 					list = append(list, indexed(uint64(n), n))
 				}
 				for _, r := range s.commit(entries) {
@@ -51,6 +51,13 @@ func TestAgainstAList(t *testing.T) {
 					rt.Fatal(err)
 				}
 				list = list[count:]
+			},
+			"begin a file and crash": func(*rapid.T) {
+				s.committing.Lock()
+				must(s.begin(1))
+				s.committing.Unlock()
+				must(s.Close())
+				s = reopen()
 			},
 			"open again": func(rt *rapid.T) {
 				if err := s.Close(); err != nil {

@@ -113,24 +113,26 @@ type recent struct {
 	bytes   int64
 	first   uint64 // the index of the first of them, or of the next one
 	entries []Indexed
+	sizes   []int64 // what each of them takes on the disk
 }
 
 // from empties it and says which entry comes next.
-func (r *recent) from(next uint64) { r.first, r.entries, r.bytes = next, nil, 0 }
+func (r *recent) from(next uint64) { *r = recent{limit: r.limit, first: next} }
 
 // add adds the next entry, and drops the oldest ones for it.
-func (r *recent) add(e Indexed) {
+func (r *recent) add(e Indexed, size int64) {
 	r.entries = append(r.entries, e)
-	r.bytes += e.size()
+	r.sizes = append(r.sizes, size)
+	r.bytes += size
 	for r.bytes > r.limit {
 		r.drop()
 	}
 }
 
 func (r *recent) drop() {
-	r.bytes -= r.entries[0].size()
+	r.bytes -= r.sizes[0]
 	r.entries[0] = Indexed{}
-	r.entries = r.entries[1:]
+	r.entries, r.sizes = r.entries[1:], r.sizes[1:]
 	r.first++
 }
 

@@ -4,18 +4,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 )
 
 // recover reads what is in the directory. Nothing is appended to a file that was there: the first
 // Append begins a fresh one, so an end that was cut needs no repair.
 func (s *Spool) recover() error {
-	err := os.Remove(filepath.Join(s.dir, spareName))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeSpares(s.dir); err != nil {
 		return err
 	}
 	bases, err := segmentBases(s.dir)
@@ -51,7 +48,7 @@ func (s *Spool) recovered() error {
 	if n := len(s.segments); n > 0 {
 		last := s.segments[n-1]
 		s.durable = max(s.durable, last.next()-1)
-		if err := syncData(last.file); err != nil {
+		if err := last.prove(); err != nil {
 			return err
 		}
 	}
@@ -60,7 +57,8 @@ func (s *Spool) recovered() error {
 	}
 	kept := s.segments[:0]
 	for i, seg := range s.segments {
-		if seg.next() <= s.position.Index+1 {
+		// A file without an entry was begun and not used. The next one has its name.
+		if seg.next() <= s.position.Index+1 || len(seg.marks) == 0 {
 			if err := seg.remove(); err != nil {
 				s.segments = append(kept, s.segments[i:]...)
 				return err
@@ -112,12 +110,27 @@ func (s *segment) scan(stop uint64, last bool) error {
 			return s.damaged("entry %d was written by another version", r.index)
 		}
 		s.marks = append(s.marks, mark{offset: uint32(s.end), at: at})
+		s.proven = max(s.proven, r.durable)
 		s.end = min(s.end+size, int64(len(content)))
 	}
 	if !last && s.next() < stop || last && proves(content[s.end:], s.next()) {
 		return s.damaged("entry %d cannot be read, at byte %d", s.next(), s.end)
 	}
 	return nil
+}
+
+// prove makes durable what no later record says was. A sync before may have failed, after which the
+// system holds the bytes and takes them for written: only what is written again is.
+func (s *segment) prove() error {
+	from := s.offset(int(min(max(s.proven+1, s.base), s.next()) - s.base))
+	content := make([]byte, s.end-from)
+	if _, err := s.file.ReadAt(content, from); err != nil {
+		return err
+	}
+	if _, err := s.file.WriteAt(content, from); err != nil {
+		return err
+	}
+	return syncData(s.file)
 }
 
 // proves reports whether a record says that the entry was durable when it was written.

@@ -14,8 +14,8 @@ const (
 	fileMode = 0o600
 	// suffix follows the index of a segment's first entry, in 20 digits.
 	suffix = ".journal"
-	// spareName is a trimmed segment that waits to be the next one. Its space is the disk's
-	// already, so that overwriting it changes no metadata.
+	// spareName is a file that waits to be the next segment: one that was trimmed, or that was made
+	// for it. Its space was written before, so that overwriting it changes no metadata.
 	spareName = "spare"
 )
 
@@ -29,6 +29,8 @@ type segment struct {
 
 	end   int64  // of its last durable entry
 	marks []mark // one for each durable entry
+
+	proven uint64 // the last entry that a record of the file says was durable; only after recovery
 }
 
 // mark is where an entry begins, and when it was received, in seconds.

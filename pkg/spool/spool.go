@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/batch"
@@ -75,13 +76,16 @@ type Spool struct {
 	lock   *os.File
 	folder *os.File
 	slots  *slots
-	group  *batch.Group[Entry, struct{}]
+	group  *batch.Group[item, struct{}]
 
 	// committing is held while entries are written. It guards tail.
 	committing sync.Mutex
 	tail       tail
 	// trimming is held while a position is recorded and files are given back.
 	trimming sync.Mutex
+	// making is set while a spare file is being made, which preparing waits for.
+	making    atomic.Bool
+	preparing sync.WaitGroup
 	// files is held by readers of the files, and by those who close or rename what may be read.
 	files sync.RWMutex
 
@@ -129,6 +133,7 @@ func open(dir string, limits Limits, sizing sizing) (_ *Spool, err error) {
 	if err := s.recover(); err != nil {
 		return nil, err
 	}
+	s.prepareSpare()
 	return s, nil
 }
 
@@ -222,6 +227,9 @@ func (s *Spool) Close() error {
 	}
 	s.closed = true
 	s.wake()
+	s.mu.Unlock()
+	s.preparing.Wait()
+	s.mu.Lock()
 	err := s.slots.sync()
 	s.release()
 	if err != nil {

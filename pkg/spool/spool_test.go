@@ -273,3 +273,39 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// TestProbe tells what an append would meet, and appends nothing.
+func TestProbe(t *testing.T) {
+	dir := t.TempDir()
+	s := openSpool(t, dir, Limits{Bytes: 1}, small)
+	if err := s.Probe(t.Context()); err != nil || s.Size().Entries != 0 || s.Last() != 0 {
+		t.Errorf("probe: %v, %+v", err, s.Size())
+	}
+	add(t, s, 1)
+	if err := s.Probe(t.Context()); !errors.Is(err, ErrFull) {
+		t.Errorf("probe of a full spool: %v", err)
+	}
+	trim(t, s, 1)
+	if err := s.Probe(t.Context()); err != nil || s.Position().Index != 1 {
+		t.Errorf("probe: %v, position %+v", err, s.Position())
+	}
+	full, err := os.OpenFile("/dev/full", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	position := s.slots.file
+	s.slots.file = full
+	if err := s.Probe(t.Context()); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("probe of a disk that takes nothing: %v", err)
+	}
+	s.slots.file = position
+	if err := full.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Probe(t.Context()); !errors.Is(err, ErrClosed) {
+		t.Errorf("probe of a closed spool: %v", err)
+	}
+}
