@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -56,6 +57,8 @@ type Bus struct {
 	timing timing
 	// handles are those of the streams that messages were read from by their sequence, by name.
 	handles sync.Map
+	// streams is what the streams were ensured with, nil where they were not.
+	streams atomic.Pointer[StreamSettings]
 	// logger writes no line about the same trouble twice within logInterval.
 	logger *slog.Logger
 }
@@ -134,7 +137,9 @@ func connectOnce(ctx context.Context, address string, options []nats.Option, log
 		conn.Close()
 		return nil, fmt.Errorf("ask for JetStream: %w", err)
 	}
-	return &Bus{conn: conn, js: js, timing: defaultTiming, logger: logger}, nil
+	b := &Bus{conn: conn, js: js, timing: defaultTiming, logger: logger}
+	conn.SetReconnectHandler(func(*nats.Conn) { b.restored() })
+	return b, nil
 }
 
 // target returns the options that name the broker, and how to call it in messages.
@@ -160,15 +165,14 @@ func connectionOptions(name, where string, logger *slog.Logger) []nats.Option {
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(connectRetryWait),
 		nats.RetryOnFailedConnect(false),
+		// Who refuses the password twice while it restarts may take it the third time. A connection that gave up would never come back.
+		nats.IgnoreAuthErrorAbort(),
 		// A publish during an outage fails at once: what is kept in memory and sent later could neither be waited for nor taken back.
 		nats.ReconnectBufSize(-1),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				logger.Warn("broker connection lost", "broker", where, "error", err)
 			}
-		}),
-		nats.ReconnectHandler(func(*nats.Conn) {
-			logger.Info("broker connection restored", "broker", where)
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			logger.Warn("broker reported an error", "broker", where, "error", err)

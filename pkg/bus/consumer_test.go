@@ -158,6 +158,33 @@ func TestTheNextMessagesAreHereInTime(t *testing.T) {
 	allDone(t, b)
 }
 
+// What is held is bounded in bytes, too: hundreds of the largest messages are more than a machine has.
+func TestRoomIsBoundedInBytes(t *testing.T) {
+	s := newSubscription(newTestBus(t), source{concurrency: maxFetch})
+	large := func() *delivery { return &delivery{stored: Stored{Message: Message{Data: make([]byte, maxPayload)}}} }
+	var held []*delivery
+	for s.room() {
+		held = append(held, large())
+		s.hold(held[len(held)-1])
+	}
+	if want := maxFetchBytes/maxPayload + 1; len(held) != want {
+		t.Errorf("no room after %d of the largest messages, want %d", len(held), want)
+	}
+	s.drop(held[0])
+	if !s.room() {
+		t.Error("no room after a message was done")
+	}
+	for _, d := range held[1:] {
+		s.drop(d)
+	}
+	for range s.enough + 1 {
+		s.hold(&delivery{})
+	}
+	if s.room() {
+		t.Error("room for any number of small messages")
+	}
+}
+
 func TestWhatIsNotDoneAtTheEndIsThereAtTheNextStart(t *testing.T) {
 	b := newTestBus(t)
 	// Only what is handed back comes before this time is over.

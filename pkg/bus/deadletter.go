@@ -20,6 +20,9 @@ const (
 	maxErrorText = 1024
 )
 
+// Spool stands for the stream in a dead letter about a delivery that never reached one. The sequence is its index in a receiver's spool.
+const Spool = "spool"
+
 // DeadLetter refers to a message that a consumer gave up. It never holds the body.
 type DeadLetter struct {
 	// Consumer gave the message up, with all that Stream and Sequence name.

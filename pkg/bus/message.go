@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,13 +77,16 @@ func headerName(name string) bool {
 	return name != ""
 }
 
+// ownHeaders is how many headers a message may get besides those that it has.
+const ownHeaders = 4
+
 // outgoing copies m into the broker's form with the trace of ctx in its hop header. A message whose subject or headers could be
 // read as something else by the broker is ErrRejected; the error does not repeat them.
 func (m Message) outgoing(ctx context.Context) (*nats.Msg, error) {
 	if !literalSubject(m.Subject) {
 		return nil, fmt.Errorf("%w: the subject is not a literal subject", ErrRejected)
 	}
-	header := make(nats.Header, len(m.Header)+1)
+	header := make(nats.Header, len(m.Header)+ownHeaders)
 	for name, values := range m.Header {
 		if !headerName(name) {
 			return nil, fmt.Errorf("%w: a header has an invalid name", ErrRejected)
@@ -92,7 +96,7 @@ func (m Message) outgoing(ctx context.Context) (*nats.Msg, error) {
 				return nil, fmt.Errorf("%w: header %s holds a control character", ErrRejected, name)
 			}
 		}
-		header[name] = append([]string(nil), values...)
+		header[name] = slices.Clip(values) // which nobody changes
 	}
 	// Where ctx has no span, the hop that the message came with stays.
 	telemetry.Inject(ctx, header)

@@ -21,6 +21,9 @@ const (
 	addrOff = "off"
 	// maxPayload leaves a body of the receiver's limit room for its seal and headers.
 	maxPayload = 4 << 20
+	// maxStore is above what any disk holds. The server's own limit would be a share of what is free when it starts, also where that is little
+	// because something else has filled the disk for a while.
+	maxStore = 1 << 60
 	// readyTimeout bounds the wait for the listener, after the streams have been recovered.
 	readyTimeout = 10 * time.Second
 )
@@ -107,7 +110,7 @@ func startServer(config ServerConfig) (_ *Server, err error) {
 func (c ServerConfig) options() (*natsserver.Options, error) {
 	options := &natsserver.Options{
 		ServerName: "verdict", NoSigs: true, DisableJetStreamBanner: true,
-		JetStream: true, StoreDir: c.Dir, SyncAlways: true, MaxPayload: maxPayload,
+		JetStream: true, StoreDir: c.Dir, SyncAlways: true, MaxPayload: maxPayload, JetStreamMaxStore: maxStore,
 	}
 	if c.Addr == addrOff {
 		options.DontListen = true

@@ -97,7 +97,30 @@ func (b *Bus) EnsureStreams(ctx context.Context, settings StreamSettings) error 
 			return err
 		}
 	}
+	b.streams.Store(&settings)
 	return nil
+}
+
+// restored makes the streams again that the broker has lost while it was away.
+func (b *Bus) restored() {
+	b.logger.Info("broker connection restored")
+	settings := b.streams.Load()
+	if settings == nil {
+		return
+	}
+	// The broker may not be ready yet. Another loss of the connection begins this anew.
+	go func() {
+		for !b.conn.IsClosed() {
+			err := b.EnsureStreams(context.Background(), *settings)
+			if !errors.Is(err, ErrUnavailable) {
+				if err != nil {
+					b.logger.Error("the streams are not what they were", "error", err)
+				}
+				return
+			}
+			time.Sleep(connectRetryWait)
+		}
+	}()
 }
 
 func (b *Bus) ensureStream(ctx context.Context, config jetstream.StreamConfig) error {

@@ -14,7 +14,7 @@ const (
 	// maxUnacked bounds the messages that are held or wait for another attempt: beyond it a consumer gets no new ones.
 	maxUnacked = 2048
 	// minFetch and maxFetch bound the number of messages asked for at a time, and maxFetchBytes their size. It is more than the largest
-	// message, which otherwise would never come.
+	// message, which otherwise would never come. No more are asked for while larger ones are held: a consumer holds at most twice that.
 	minFetch, maxFetch = 64, 512
 	maxFetchBytes      = 4 * maxPayload
 )

@@ -19,14 +19,15 @@ type subscription struct {
 	from source
 	out  chan *message.Message
 
-	// As long as no more than enough messages are held, the next ones are asked for: they come while these are handled.
+	// As long as no more than enough messages and maxFetchBytes are held, the next ones are asked for: they come while these are handled.
 	fetchSize, enough int
 	queue             chan *delivery
 	pause             pause
 
-	mu    sync.Mutex
-	held  map[*delivery]struct{}
-	freed chan struct{}
+	mu        sync.Mutex
+	held      map[*delivery]struct{}
+	heldBytes int // of their data
+	freed     chan struct{}
 }
 
 func newSubscription(bus *Bus, from source) *subscription {
@@ -85,7 +86,7 @@ func (s *subscription) wait(ctx context.Context) bool {
 		var resume <-chan time.Time
 		if left := s.pause.left(); left > 0 {
 			resume = time.After(left)
-		} else if s.holding() <= s.enough {
+		} else if s.room() {
 			return true
 		}
 		select {
@@ -208,11 +209,13 @@ func (s *subscription) hold(d *delivery) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.held[d] = struct{}{}
+	s.heldBytes += len(d.stored.Data)
 }
 
 func (s *subscription) drop(d *delivery) {
 	s.mu.Lock()
 	delete(s.held, d)
+	s.heldBytes -= len(d.stored.Data)
 	s.mu.Unlock()
 	select {
 	case s.freed <- struct{}{}:
@@ -220,8 +223,9 @@ func (s *subscription) drop(d *delivery) {
 	}
 }
 
-func (s *subscription) holding() int {
+// room reports whether so little is held that the next fetch may come: never more than twice maxFetchBytes are.
+func (s *subscription) room() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.held)
+	return len(s.held) <= s.enough && s.heldBytes <= maxFetchBytes
 }
