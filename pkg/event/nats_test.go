@@ -1,9 +1,11 @@
 package event_test
 
 import (
+	"bytes"
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 	"github.com/google/go-cmp/cmp"
@@ -47,6 +49,37 @@ func TestEncode(t *testing.T) {
 	if diff := cmp.Diff(w.Sealed, data); diff != "" {
 		t.Errorf("data differs (-want +got):\n%s", diff)
 	}
+}
+
+// TestEncodeWebhook writes a delivery as its envelope is written, whatever is in it.
+func TestEncodeWebhook(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		name := rapid.OneOf(rapid.StringMatching(`[a-z0-9_-]{1,8}`), rapid.String())
+		value := rapid.OneOf(rapid.StringMatching(`[!-~]{0,20}`), rapid.StringMatching(`[ -~]{0,20}`), rapid.String())
+		w := event.Webhook{
+			ID: value.Draw(t, "id"), Provider: name.Draw(t, "provider"), Event: name.Draw(t, "event"), Instance: name.Draw(t, "instance"),
+			SealKey: value.Draw(t, "key"), Traceparent: value.Draw(t, "trace"), Sealed: rapid.SliceOf(rapid.Byte()).Draw(t, "sealed"),
+		}
+		if rapid.Bool().Draw(t, "timed") {
+			w.ReceivedAt = time.Unix(0, rapid.Int64().Draw(t, "at")).In(time.FixedZone("", rapid.IntRange(-3600, 3600).Draw(t, "zone")))
+		}
+		var want map[string][]string
+		var data []byte
+		e, refused := w.Envelope()
+		if refused == nil {
+			want, data, refused = event.Encode(e)
+		}
+		header, sealed, err := w.Encode()
+		if (err != nil) != (refused != nil) {
+			t.Fatalf("error %v, want %v", err, refused)
+		}
+		if diff := cmp.Diff(want, header); diff != "" {
+			t.Errorf("headers differ (-want +got):\n%s", diff)
+		}
+		if !bytes.Equal(data, sealed) {
+			t.Errorf("data %x, want %x", sealed, data)
+		}
+	})
 }
 
 func TestPercentEncoding(t *testing.T) {

@@ -1,14 +1,11 @@
 package provider
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"io"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // Object is a JSON object as every part of Verdict reads it: names are case sensitive, of a
@@ -16,28 +13,6 @@ import (
 // about one body would be a way to have one thing verified and another one believed, so there
 // is only this one. The accessors are lenient: a value of an unexpected type counts as absent.
 type Object map[string]any
-
-// ParseObject reads a body. It returns a DecodeError with CauseInvalidUTF8 or
-// CauseInvalidJSON; the latter also for anything behind the object.
-func ParseObject(body []byte) (Object, error) {
-	if !utf8.Valid(body) {
-		return nil, &DecodeError{CauseInvalidUTF8, "body is not UTF-8"}
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	var value any
-	if err := d.Decode(&value); err != nil {
-		return nil, &DecodeError{CauseInvalidJSON, "body is not JSON"}
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, &DecodeError{CauseInvalidJSON, "body goes on behind its JSON value"}
-	}
-	object, ok := value.(map[string]any)
-	if !ok {
-		return nil, &DecodeError{CauseInvalidJSON, "body is not a JSON object"}
-	}
-	return object, nil
-}
 
 // Text returns a string, or a number or boolean as its text; empty when absent or null.
 func (o Object) Text(name string) string {

@@ -32,7 +32,7 @@ func verify(r provider.Request) (provider.Receipt, error) {
 }
 
 func eventToken(segment string, body []byte) string {
-	callback, err := provider.ParseObject(body)
+	callback, err := provider.ParseMembers(body, "status", "final")
 	if err != nil {
 		return provider.EventUndecodable
 	}

@@ -30,7 +30,7 @@ func verify(r provider.Request) (provider.Receipt, error) {
 		Event: provider.EventUndecodable, Family: provider.FamilyVerification,
 		Signed: r.Body, Secret: secret,
 	}
-	if body, err := provider.ParseObject(r.Body); err == nil {
+	if body, err := provider.ParseMembers(r.Body, "type", "request_id"); err == nil {
 		if name := body.Text("type"); name != "" {
 			receipt.Event = token(name)
 		}

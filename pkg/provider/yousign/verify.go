@@ -43,7 +43,7 @@ func verify(r provider.Request) (provider.Receipt, error) {
 		Signed: r.Body,
 		Secret: secret,
 	}
-	if body, err := provider.ParseObject(r.Body); err == nil {
+	if body, err := provider.ParseMembers(r.Body, "metadata", "event_id", "event_name"); err == nil {
 		fields := envelope(body)
 		if event := fields.Text("event_name"); event != "" {
 			receipt.Event, receipt.Family = token(event), family(event)
