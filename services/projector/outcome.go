@@ -29,14 +29,14 @@ func (p *projector) outcome(ctx context.Context, message bus.Stored) error {
 	}))
 }
 
-// dead writes that the lifecycle gave a delivery up. Other dead letters say nothing about how a delivery ended: where this package could
+// dead writes that the lifecycle gave a delivery up, or the receiver one that no stream can take. Other dead letters say nothing about how a delivery ended: where this package could
 // not show one, the lifecycle may well have applied it.
 func (p *projector) dead(ctx context.Context, message bus.Stored) error {
 	var letter bus.DeadLetter
 	if err := json.Unmarshal(message.Data, &letter); err != nil {
 		return unreadable("dead letter", err)
 	}
-	if letter.Stream != bus.Webhooks || strings.HasPrefix(letter.Consumer, ownConsumers) || p.former(message) {
+	if letter.Stream != bus.Webhooks && letter.Stream != bus.Spool || strings.HasPrefix(letter.Consumer, ownConsumers) || p.former(message) {
 		return nil
 	}
 	return unavailable(p.model.PutOutcome(ctx, store.Outcome{

@@ -24,8 +24,9 @@ const (
 	maxInFlight = 512
 	// maxLarge is how many of them may have a large body.
 	maxLarge = 8
-	// maxWaiting is how many requests wait for one of those places; more get a 503 at once.
-	maxWaiting = 512
+	// maxWaiting is how many requests wait for one of those places; more get a 503 at once. One
+	// that waits holds no more than its connection does anyway.
+	maxWaiting = 2048
 )
 
 var (

@@ -3,9 +3,13 @@ package receiver
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"net/http"
 	"net/url"
 	"strings"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/time/rate"
 
 	"github.com/verdict-stream/verdict/pkg/provider"
@@ -35,6 +39,9 @@ type endpoint struct {
 	admission *admission
 	// held limits how fast webhooks that nothing vouches for are made durable.
 	held *rate.Limiter
+	// labels and span are what is the same in the metrics and spans of all its webhooks.
+	labels metric.MeasurementOption
+	span   []trace.SpanStartOption
 }
 
 func newEndpoint(s Served) *endpoint {
@@ -42,6 +49,12 @@ func newEndpoint(s Served) *endpoint {
 		Served: s, tokenHash: sha256.Sum256([]byte(s.URLToken)), admission: newAdmission(),
 		held:   rate.NewLimiter(heldPerSecond, heldBurst),
 		events: map[string]bool{provider.EventOther: true, provider.EventUndecodable: true},
+		labels: metric.WithAttributeSet(attribute.NewSet(byProvider(s.Provider.Name))),
+		span: []trace.SpanStartOption{
+			trace.WithSpanKind(trace.SpanKindServer),
+			trace.WithAttributes(attribute.String("http.request.method", http.MethodPost), attribute.String("http.route", route),
+				attribute.String("verdict.provider", s.Provider.Name)),
+		},
 	}
 	for _, event := range s.Provider.Events {
 		e.events[s.Provider.Token(event.Name)] = true

@@ -40,7 +40,7 @@ const (
 type journal struct {
 	mode   SpoolMode
 	window *window
-	spool  *spool.Spool   // nil with SpoolOff
+	spool  *spool.Spool   // not used with SpoolOff
 	disk   *capacity.Disk // nil where nothing of it is on a disk of this machine
 	wake   func()         // tells the relay that there is something in the spool
 	broker *connection
@@ -53,11 +53,7 @@ type journal struct {
 // It tries until ctx ends. After an error nothing is known: the webhook may have been stored,
 // and its next delivery is recognised by its key.
 func (j *journal) append(ctx context.Context, subject, key string, held bool, w event.Webhook) (duplicate bool, err error) {
-	envelope, err := w.Envelope()
-	if err != nil {
-		return false, fmt.Errorf("append to the journal: %w", err)
-	}
-	header, data, err := event.Encode(envelope)
+	header, data, err := w.Encode()
 	if err != nil {
 		return false, fmt.Errorf("append to the journal: %w", err)
 	}

@@ -3,6 +3,7 @@ package receiver
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -19,6 +20,7 @@ type metrics struct {
 	duration metric.Float64Histogram
 	inFlight metric.Int64UpDownCounter
 	dropped  metric.Int64Counter
+	labels   sync.Map // the sets that were made, by labels: there are as many as the lists allow
 }
 
 func newMetrics() (*metrics, error) {
@@ -46,18 +48,27 @@ func newMetrics() (*metrics, error) {
 
 func byProvider(name string) attribute.KeyValue { return attribute.String("provider", name) }
 
-func (m *metrics) begin(ctx context.Context, provider string) {
-	m.inFlight.Add(ctx, 1, metric.WithAttributes(byProvider(provider)))
+func (m *metrics) begin(ctx context.Context, labels metric.MeasurementOption) {
+	m.inFlight.Add(ctx, 1, labels)
 }
 
-func (m *metrics) end(ctx context.Context, provider string, took time.Duration) {
-	m.inFlight.Add(ctx, -1, metric.WithAttributes(byProvider(provider)))
-	m.duration.Record(ctx, took.Seconds(), metric.WithAttributes(byProvider(provider)))
+func (m *metrics) end(ctx context.Context, labels metric.MeasurementOption, took time.Duration) {
+	m.inFlight.Add(ctx, -1, labels)
+	m.duration.Record(ctx, took.Seconds(), labels)
 }
+
+// labels are those of a webhook's end.
+type labels struct{ provider, event, label string }
 
 func (m *metrics) count(ctx context.Context, o *outcome) {
-	m.webhooks.Add(ctx, 1, metric.WithAttributes(
-		byProvider(o.provider), attribute.String("event", o.event), attribute.String("result", o.label())))
+	key := labels{o.provider, o.event, o.label()}
+	option, made := m.labels.Load(key)
+	if !made {
+		option = metric.WithAttributeSet(attribute.NewSet(
+			byProvider(key.provider), attribute.String("event", key.event), attribute.String("result", key.label)))
+		m.labels.Store(key, option)
+	}
+	m.webhooks.Add(ctx, 1, option.(metric.MeasurementOption))
 }
 
 func (m *metrics) drop(provider string) {

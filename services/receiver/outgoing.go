@@ -8,7 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
@@ -25,10 +25,8 @@ const (
 	readBytes = 8 << 20
 	// causeUnpublishable is the cause of the dead letter of a webhook that no stream can take.
 	causeUnpublishable = "unpublishable"
-	// deadLetters is the name under which the receiver's dead letters are filed, and spoolName
-	// what they give as the stream.
+	// deadLetters is the name under which the receiver's dead letters are filed.
 	deadLetters = "receiver"
-	spoolName   = "spool"
 	// clockSkew is how far the clocks of this machine and of the broker may differ.
 	clockSkew = time.Minute
 )
@@ -48,13 +46,15 @@ type outgoing struct {
 	aside string // the directory for what cannot be published
 
 	stream string // the identity of the stream
-	// there are the keys behind the recorded position.
-	there map[digest]struct{}
+	// there counts the messages behind the recorded position, by key, that entries up to the index
+	// known may be; what was accepted later is another message.
+	there map[digest]int
+	known uint64
 }
 
 var _ relay.Source = (*outgoing)(nil)
 
-// Waiting leaves out what the stream has, and what was only written to prove that it can be.
+// Waiting leaves out what the stream has.
 func (o *outgoing) Waiting(ctx context.Context, limit int) (rows []relay.Row, more bool, err error) {
 	for len(rows) == 0 {
 		entries, err := o.spool.Read(ctx, o.spool.First(), limit, readBytes)
@@ -62,7 +62,7 @@ func (o *outgoing) Waiting(ctx context.Context, limit int) (rows []relay.Row, mo
 			return nil, false, err
 		}
 		for _, e := range entries {
-			if _, there := o.there[digestOf(e.Key)]; there || e.Subject == canarySubject {
+			if o.published(&e) {
 				continue
 			}
 			rows = append(rows, relay.Row{ID: e.Index, Message: message(e.Entry)})
@@ -76,6 +76,18 @@ func (o *outgoing) Waiting(ctx context.Context, limit int) (rows []relay.Row, mo
 		}
 	}
 	return rows, more, nil
+}
+
+// published reports whether an entry is one of the messages that the stream was found to have. Each
+// of them stands for one entry: the same webhook accepted again is a delivery of its own.
+func (o *outgoing) published(e *spool.Indexed) bool {
+	key := digestOf(e.Key)
+	if e.Index > o.known || o.there[key] == 0 {
+		return false
+	}
+	o.there[key]--
+	o.window.published(time.Now(), e.Key)
+	return true
 }
 
 // Published forgets the rows, and what was left out before them.
@@ -107,8 +119,9 @@ func (o *outgoing) Refused(ctx context.Context, row relay.Row, cause error) erro
 	o.logger.ErrorContext(ctx, "a webhook cannot be published and was set aside, sealed", "webhook", key, "file", file, "error", cause)
 	now := time.Now().UTC()
 	letter := bus.DeadLetter{
-		Consumer: deadLetters, Stream: spoolName, Sequence: row.ID, Subject: row.Message.Subject, EventID: key,
-		Cause: causeUnpublishable, Error: cause.Error(), Attempts: 1, FirstErrorAt: now, LastErrorAt: now,
+		Consumer: deadLetters, Stream: bus.Spool, Sequence: row.ID, Subject: row.Message.Subject, EventID: key,
+		Provider: providerOf(row.Message.Subject),
+		Cause:    causeUnpublishable, Error: cause.Error(), Attempts: 1, FirstErrorAt: now, LastErrorAt: now,
 	}
 	if err := o.broker.Bury(ctx, letter); err != nil {
 		return err
@@ -116,17 +129,47 @@ func (o *outgoing) Refused(ctx context.Context, row relay.Row, cause error) erro
 	return o.trim(row.ID, 0)
 }
 
-// setAside writes a webhook to a file of its own, as it would have been published.
+// providerOf returns the provider that a delivery's subject names.
+func providerOf(subject string) string {
+	rest := strings.TrimPrefix(subject, strings.TrimSuffix(webhooksFilter, ">"))
+	name, _, _ := strings.Cut(rest, ".")
+	return name
+}
+
+// setAside writes a webhook to a file of its own, durably, as it would have been published.
 func (o *outgoing) setAside(row relay.Row) (file string, err error) {
 	content, err := json.Marshal(row.Message)
 	if err != nil {
 		return "", err
 	}
-	file = filepath.Join(o.aside, "unpublishable-"+strconv.FormatUint(row.ID, 10)+".json")
 	if err := os.MkdirAll(o.aside, 0o700); err != nil {
 		return "", err
 	}
-	return file, os.WriteFile(file, content, 0o600)
+	key := digestOf(row.Message.Header[event.MessageID][0])
+	// The index alone would be that of another webhook once a damaged spool was moved away.
+	file = filepath.Join(o.aside, fmt.Sprintf("unpublishable-%d-%x.json", row.ID, key[:4]))
+	return file, writeDurably(file, content)
+}
+
+// writeDurably writes a file that is whole or not there, also after a power cut.
+func writeDurably(path string, content []byte) error {
+	unfinished := path + ".unfinished"
+	file, err := os.OpenFile(unfinished, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(unfinished, path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // Resync reads which keys the stream has got since the recorded position. In a stream that is
@@ -140,17 +183,23 @@ func (o *outgoing) Resync(ctx context.Context) (bus.Fence, error) {
 	if err != nil {
 		return bus.Fence{}, err
 	}
-	there := map[digest]struct{}{}
-	_, err = o.broker.Read(ctx, bus.Webhooks, webhooksFilter, from, func(m bus.Stored) error {
+	// What is appended while the stream is read was not published yet.
+	known, there := o.spool.Last(), map[digest]int{}
+	last, err := o.broker.Read(ctx, bus.Webhooks, webhooksFilter, from, func(m bus.Stored) error {
 		for _, key := range m.Header[event.MessageID] {
-			there[digestOf(key)] = struct{}{}
+			there[digestOf(key)]++
 		}
 		return nil
 	})
 	if err != nil {
 		return bus.Fence{}, fmt.Errorf("read what is published: %w", err)
 	}
-	o.stream, o.there = identity, there
+	o.stream, o.known, o.there = identity, known, there
+	if o.spool.First() > known {
+		// Nothing waits that could be there: the next time need not read this again.
+		o.there = nil
+		return bus.Fence{}, o.trim(o.spool.Position().Index, last)
+	}
 	return bus.Fence{}, nil
 }
 

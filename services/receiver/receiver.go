@@ -81,7 +81,7 @@ const (
 // Stores are what the receiver writes to on this machine.
 type Stores struct {
 	Keys *seal.Keyring
-	// Spool is nil with SpoolOff.
+	// Spool may be nil with SpoolOff. One that is there then is emptied.
 	Spool *spool.Spool
 	// Disk must have room for a webhook to be taken; nil is no such condition.
 	Disk *capacity.Disk

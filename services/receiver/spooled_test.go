@@ -313,10 +313,20 @@ func TestSetAside(t *testing.T) {
 	if len(letters) != 1 || !strings.Contains(string(letters[0].Data), `"event_id":"kycaid:1"`) || !strings.Contains(string(letters[0].Data), causeUnpublishable) {
 		t.Errorf("dead letters %v", letters)
 	}
-	content, err := os.ReadFile(filepath.Join(b.dir, "aside", "unpublishable-2.json"))
+	content, err := os.ReadFile(filepath.Join(b.dir, "aside", asideName(t, b.dir)))
 	if err != nil || !strings.Contains(string(content), "kycaid:1") {
 		t.Errorf("set aside: %s, error %v", content, err)
 	}
+}
+
+// asideName is the name of the one file that was set aside.
+func asideName(t testing.TB, dir string) string {
+	t.Helper()
+	files, err := os.ReadDir(filepath.Join(dir, "aside"))
+	if err != nil || len(files) != 1 || !strings.HasPrefix(files[0].Name(), "unpublishable-2-") {
+		t.Fatalf("set aside are %v, error %v", files, err)
+	}
+	return files[0].Name()
 }
 
 // TestHeldNeedsTheBroker stores what is held in its stream, which may be full.
@@ -354,4 +364,82 @@ func TestDamagedSpool(t *testing.T) {
 	if !errors.Is(err, spool.ErrClosed) {
 		t.Errorf("run: %v, want %v", err, spool.ErrClosed)
 	}
+}
+
+// TestRepeatAfterAnUnnotedPublish is accepted again, long after the first was published and that was
+// not noted: it is a delivery of its own.
+func TestRepeatAfterAnUnnotedPublish(t *testing.T) {
+	b := startBroker(t)
+	const window = 100 * time.Millisecond
+	if err := b.bus.EnsureStreams(t.Context(), bus.StreamSettings{Retention: 24 * time.Hour, DeduplicationWindow: window, Replicas: 1}); err != nil {
+		t.Fatal(err)
+	}
+	s := openSpool(t, b.dir, spool.Limits{})
+	e := func(key string) spool.Entry {
+		header := map[string][]string{event.MessageID: {key}, "ce-id": {key}}
+		return spool.Entry{Subject: event.WebhookSubject("kycaid", "other"), Key: key, Header: header, At: time.Now()}
+	}
+	// Once published and not noted, and then accepted again before the crash.
+	for _, key := range []string{"kycaid:a", "kycaid:b", "kycaid:a"} {
+		if err := s.Append(t.Context(), e(key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.bus.Publish(t.Context(), message(e("kycaid:a"))); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the stream has forgotten the id", func() bool { return time.Since(b.lastStored(t)) > 5*window })
+	start(t, kycaidOnly(), b.spooled(t, s))
+	b.eventually(t, []string{"kycaid:a", "kycaid:b", "kycaid:a"})
+}
+
+// TestLeftOver empties a spool that is not used any more.
+func TestLeftOver(t *testing.T) {
+	b := startBroker(t)
+	s := openSpool(t, b.dir, spool.Limits{})
+	without := b.spooled(t, s)
+	without.connect = neverOpens.connect
+	r := start(t, kycaidOnly(impatient), without)
+	got := r.post(t, "kycaid", kycaidWebhook(t, 1))
+	got.want(t, http.StatusOK, "accepted")
+	r.stop()
+	off := b.spooled(t, s)
+	off.mode = SpoolOff
+	r = start(t, kycaidOnly(), off)
+	b.eventually(t, []string{got.ID})
+	r.post(t, "kycaid", kycaidWebhook(t, 1)).want(t, http.StatusOK, "duplicate")
+	next := r.post(t, "kycaid", kycaidWebhook(t, 2))
+	next.want(t, http.StatusOK, "accepted")
+	if diff := cmp.Diff([]string{got.ID, next.ID}, b.ids(t)); diff != "" {
+		t.Errorf("stream at the time of the answer (-want +got):\n%s", diff)
+	}
+}
+
+// TestAskedForReadiness leaves nothing behind, however often and long.
+func TestAskedForReadiness(t *testing.T) {
+	b := startBroker(t)
+	s := openSpool(t, b.dir, spool.Limits{})
+	without := b.spooled(t, s)
+	without.connect = neverOpens.connect
+	r := start(t, kycaidOnly(), without)
+	eventually(t, "the receiver is ready", func() bool { return r.get(t, "/readyz").code == http.StatusOK })
+	if size := s.Size(); size.Entries != 0 {
+		t.Errorf("the spool holds %+v", size)
+	}
+}
+
+// TestResyncForgets what it need not read again.
+func TestResyncForgets(t *testing.T) {
+	b := startBroker(t)
+	s := openSpool(t, b.dir, spool.Limits{})
+	direct := b.spooled(t, s)
+	direct.mode = SpoolOnOutage
+	r := start(t, kycaidOnly(), direct)
+	eventually(t, "the broker is known", func() bool { return strings.Contains(r.get(t, "/readyz").text, `"ready"`) })
+	for i := range 5 {
+		r.post(t, "kycaid", kycaidWebhook(t, i)).want(t, http.StatusOK, "accepted")
+	}
+	r.stop()
+	start(t, kycaidOnly(), direct)
+	eventually(t, "the position is the end of the stream", func() bool { return s.Position().Sequence == 5 })
 }

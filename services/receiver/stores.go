@@ -72,7 +72,7 @@ func (r *receiver) use(ctx context.Context, stores Stores) error {
 		mode: r.config.Spool, window: newWindow(r.config.DeduplicationWindow), spool: stores.Spool, disk: stores.Disk,
 		wake: func() {}, broker: r.broker,
 	}
-	if r.spools() {
+	if stores.Spool != nil {
 		r.outgoing = &outgoing{spool: stores.Spool, window: r.journal.window, logger: r.complaints, aside: r.config.Aside}
 		r.relay = relay.New(r.outgoing, r.complaints)
 		r.journal.wake = r.relay.Wake
@@ -83,7 +83,7 @@ func (r *receiver) use(ctx context.Context, stores Stores) error {
 	} else {
 		close(r.recalled)
 	}
-	r.canary = &canary{stores: stores, broker: r.broker, spools: r.spools(), wake: r.journal.wake}
+	r.canary = &canary{stores: stores, broker: r.broker, spools: r.spools()}
 	for name := range r.endpoints {
 		r.canary.provider = name
 	}
@@ -91,7 +91,8 @@ func (r *receiver) use(ctx context.Context, stores Stores) error {
 	return nil
 }
 
-// spools tells whether there is a spool.
+// spools tells whether webhooks may go through the spool. Where they do not, there may be one that
+// still has to be emptied.
 func (r *receiver) spools() bool { return r.config.Spool != SpoolOff }
 
 // recallSpool remembers the webhooks that wait in the spool.
@@ -159,9 +160,7 @@ func (r *receiver) await(ctx context.Context, announced int64) error {
 	case <-ctx.Done():
 		return errNotOpen
 	}
-	if r.spools() {
-		r.awaitRecall(ctx)
-	}
+	r.awaitRecall(ctx)
 	if r.spools() && announced <= smallBody {
 		return nil
 	}
@@ -197,7 +196,7 @@ func (r *receiver) publish(ctx context.Context) error {
 			return nil
 		}
 	}
-	if !r.spools() {
+	if r.relay == nil {
 		return nil
 	}
 	r.outgoing.broker = r.broker.bus

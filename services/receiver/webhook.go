@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,9 @@ import (
 // route is the pattern of all paths of webhooks. Spans name it in place of the path, which may
 // hold a token.
 const route = webhooksPath + "{provider}"
+
+// traceparentHeader is the W3C header as package http spells it.
+const traceparentHeader = "Traceparent"
 
 // webhook answers everything that is not a health check.
 func (r *receiver) webhook(w http.ResponseWriter, req *http.Request) {
@@ -59,20 +63,19 @@ type call struct {
 // observe puts the reception of a webhook into a span, bounds it by the budget and sees to it
 // that nothing in it ends without an outcome.
 func (r *receiver) observe(w http.ResponseWriter, req *http.Request, c call) {
-	r.metrics.begin(req.Context(), c.Provider.Name)
-	defer func() { r.metrics.end(req.Context(), c.Provider.Name, time.Since(c.arrived)) }()
+	r.metrics.begin(req.Context(), c.labels)
+	defer func() { r.metrics.end(req.Context(), c.labels, time.Since(c.arrived)) }()
 
 	// The context is not the request's: a sender who hangs up after the last byte has sent all
 	// that is needed.
 	ctx, cancel := context.WithDeadline(r.work, c.arrived.Add(c.Provider.Budget))
 	defer cancel()
-	ctx, span := r.tracer.Start(ctx, "POST "+route,
-		trace.WithSpanKind(trace.SpanKindServer), trace.WithLinks(sendersSpan(req)),
-		trace.WithAttributes(attribute.String("http.request.method", http.MethodPost), attribute.String("http.route", route),
-			attribute.String("verdict.provider", c.Provider.Name)))
+	ctx, span := r.tracer.Start(ctx, "POST "+route, c.spanOptions(req)...)
 	defer func() {
-		span.SetAttributes(attribute.Int("http.response.status_code", c.status),
-			attribute.String("verdict.event", c.event), attribute.String("verdict.result", c.label()))
+		if span.IsRecording() {
+			span.SetAttributes(attribute.Int("http.response.status_code", c.status),
+				attribute.String("verdict.event", c.event), attribute.String("verdict.result", c.label()))
+		}
 		if c.cause == event.CauseUnavailable {
 			span.SetStatus(codes.Error, string(c.cause))
 		}
@@ -87,6 +90,14 @@ func (r *receiver) observe(w http.ResponseWriter, req *http.Request, c call) {
 	}()
 
 	r.receive(ctx, w, req, c)
+}
+
+// spanOptions are those of the span of one request.
+func (e *endpoint) spanOptions(req *http.Request) []trace.SpanStartOption {
+	if len(req.Header[traceparentHeader]) == 0 {
+		return e.span
+	}
+	return append(slices.Clip(e.span), trace.WithLinks(sendersSpan(req)))
 }
 
 // sendersSpan links to the trace that the request claims to belong to. It is not gone on with:

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -136,10 +138,17 @@ func (p *process) open(ctx context.Context) (err error) {
 
 // openSpool opens the spool where webhooks go through one.
 func (p *process) openSpool() (err error) {
-	if !p.role.receives() || p.cfg.spoolMode() == receiver.SpoolOff {
+	dir := filepath.Join(p.cfg.DataDir, "spool")
+	if !p.role.receives() {
 		return nil
 	}
-	p.spool, err = spool.Open(filepath.Join(p.cfg.DataDir, "spool"), spool.Limits{Bytes: int64(p.cfg.SpoolMark), Age: p.cfg.SpoolAge})
+	if p.cfg.spoolMode() == receiver.SpoolOff {
+		// What was accepted when the mode was another still has to be published.
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+	}
+	p.spool, err = spool.Open(dir, spool.Limits{Bytes: int64(p.cfg.SpoolMark), Age: p.cfg.SpoolAge})
 	return err
 }
 
