@@ -118,10 +118,9 @@ func (r *Relay) Run(ctx context.Context, b *bus.Bus) error {
 		if err = r.untilDrained(ctx, err); err != nil {
 			return err
 		}
-		if ctx.Err() != nil {
-			return nil
+		if ctx.Err() == nil {
+			close(round)
 		}
-		close(round)
 	}
 }
 
@@ -130,22 +129,18 @@ func (r *Relay) untilDrained(ctx context.Context, err error) error {
 	if err == nil {
 		err = r.drain(ctx)
 	}
-	for err != nil {
-		if r.source.Final(err) {
-			return err
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
+	for err != nil && !r.source.Final(err) && ctx.Err() == nil {
 		r.logger.WarnContext(ctx, "messages wait to be published", "error", err)
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-time.After(pause):
+			if err = r.resync(ctx); err == nil {
+				err = r.drain(ctx)
+			}
 		}
-		if err = r.resync(ctx); err == nil {
-			err = r.drain(ctx)
-		}
+	}
+	if err != nil && r.source.Final(err) {
+		return err
 	}
 	return nil
 }
@@ -175,39 +170,78 @@ func (r *Relay) drain(ctx context.Context) error {
 
 // publish stores rows as one where they are many, and finds those that keep the rest out.
 func (r *Relay) publish(ctx context.Context, rows []Row) error {
-	if n := len(rows); n > 1 && n <= few {
+	if len(rows) <= few {
 		return r.each(ctx, rows)
 	}
+	last, err := r.store(ctx, rows)
+	switch {
+	case err == nil:
+		return r.source.Published(ctx, rows, last)
+	case !r.ofOne(err):
+		return err
+	}
+	// The broker does not say which of them it is.
+	if err := r.publish(ctx, rows[:len(rows)/2]); err != nil {
+		return err
+	}
+	return r.publish(ctx, rows[len(rows)/2:])
+}
+
+// each stores rows one by one, and has the source forget those together that were stored.
+func (r *Relay) each(ctx context.Context, rows []Row) error {
+	var last uint64
+	begin := 0 // of those that are stored and not forgotten
+	for i := range rows {
+		position, err := r.store(ctx, rows[i:i+1])
+		if err == nil {
+			last = position
+			continue
+		}
+		if !r.ofOne(err) {
+			return err
+		}
+		if err := r.forget(ctx, rows[begin:i], last); err != nil {
+			return err
+		}
+		if err := r.settle(ctx, rows[i:i+1], err); err != nil {
+			return err
+		}
+		begin = i + 1
+	}
+	return r.forget(ctx, rows[begin:], last)
+}
+
+// store stores rows behind the fence and moves it.
+func (r *Relay) store(ctx context.Context, rows []Row) (last uint64, err error) {
 	messages := make([]bus.Message, len(rows))
 	for i := range rows {
 		messages[i] = rows[i].Message
 	}
-	last, err := r.bus.PublishBatch(ctx, messages, r.fence)
-	switch {
-	case err == nil:
+	last, err = r.bus.PublishBatch(ctx, messages, r.fence)
+	if err == nil {
 		r.fence.LastSeq = last
-		return r.source.Published(ctx, rows, last)
-	case !errors.Is(err, bus.ErrRejected) && (!errors.Is(err, bus.ErrDuplicate) || r.fence.Filter != ""):
-		return err
-	case len(rows) > 1:
-		// The broker does not say which of them it is.
-		if err := r.publish(ctx, rows[:len(rows)/2]); err != nil {
-			return err
-		}
-		return r.publish(ctx, rows[len(rows)/2:])
-	case errors.Is(err, bus.ErrDuplicate):
-		return r.source.Published(ctx, rows, 0)
-	default:
-		return r.source.Refused(ctx, rows[0], err)
 	}
+	return last, err
 }
 
-// each stores rows one by one.
-func (r *Relay) each(ctx context.Context, rows []Row) error {
-	for i := range rows {
-		if err := r.publish(ctx, rows[i:i+1]); err != nil {
-			return err
-		}
+// ofOne reports whether an error is that of one row, and not of all: the stream can never take
+// it, or has it already. Behind a fence nobody else has published it: there, the source has to
+// look.
+func (r *Relay) ofOne(err error) bool {
+	return errors.Is(err, bus.ErrRejected) || errors.Is(err, bus.ErrDuplicate) && r.fence.Filter == ""
+}
+
+// settle brings the one row to its end whose error that is.
+func (r *Relay) settle(ctx context.Context, row []Row, err error) error {
+	if errors.Is(err, bus.ErrDuplicate) {
+		return r.source.Published(ctx, row, 0)
 	}
-	return nil
+	return r.source.Refused(ctx, row[0], err)
+}
+
+func (r *Relay) forget(ctx context.Context, rows []Row, last uint64) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	return r.source.Published(ctx, rows, last)
 }

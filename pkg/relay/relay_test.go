@@ -77,6 +77,7 @@ type rows struct {
 	position uint64
 	refused  []uint64
 	resyncs  int
+	calls    int // of Published
 	chunk    int // of what Waiting returns; 0 is no bound but the caller's
 	// forget and say are the errors of the next call of Published and of Waiting.
 	forget, say error
@@ -112,6 +113,7 @@ func (s *rows) Waiting(_ context.Context, limit int) ([]Row, bool, error) {
 func (s *rows) Published(_ context.Context, published []Row, last uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.calls++
 	err := s.forget
 	s.forget = nil
 	if err != nil {
@@ -225,6 +227,28 @@ func TestEverythingInOrder(t *testing.T) {
 		}
 		if len(s.waiting) > 0 || s.resyncs != 1 {
 			t.Errorf("fenced %v: %d rows wait after %d resyncs", fenced, len(s.waiting), s.resyncs)
+		}
+	}
+}
+
+// TestFewAreForgottenTogether has a source write once, where that is a sync as each publish is.
+func TestFewAreForgottenTogether(t *testing.T) {
+	for _, test := range []struct {
+		refused []int
+		calls   int
+	}{{nil, 1}, {[]int{0}, 1}, {[]int{few - 1}, 1}, {[]int{3, 4}, 2}} {
+		s := newRows(newBus(t), true)
+		messages, _ := many("a", few)
+		var want []uint64
+		for _, bad := range test.refused {
+			messages[bad].Subject = "kyc.v1.*"
+			want = append(want, uint64(bad+1))
+		}
+		s.add(messages...)
+		r, _ := run(t, s)
+		flush(t, r)
+		if diff := cmp.Diff(want, s.refused); diff != "" || s.calls != test.calls || len(s.waiting) > 0 {
+			t.Errorf("forgotten in %d calls, want %d; %d rows wait; refused (-want +got):\n%s", s.calls, test.calls, len(s.waiting), diff)
 		}
 	}
 }

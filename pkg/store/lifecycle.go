@@ -39,10 +39,16 @@ func (l *Lifecycle) Update(ctx context.Context, fn func(*Tx) error) error {
 	return l.db.update(ctx, func(s statements) error { return fn(&Tx{statements: s, provider: l.provider, numbers: s.numbers}) })
 }
 
-// Reset forgets everything of this provider: state, owners, sightings, outbox and positions. The numbers of the outbox go on.
+// forgotten are the tables that Reset empties.
+var forgotten = []string{
+	"lifecycle_record", "lifecycle_owner", "lifecycle_sighting", "lifecycle_outbox", "lifecycle_position", "lifecycle_schedule",
+}
+
+// Reset forgets everything of this provider: state, owners, sightings, outbox, positions, and what the dates follow from. The numbers of
+// the outbox go on.
 func (l *Lifecycle) Reset(ctx context.Context) error {
 	err := l.Update(ctx, func(tx *Tx) error {
-		for _, table := range []string{"lifecycle_record", "lifecycle_owner", "lifecycle_sighting", "lifecycle_outbox", "lifecycle_position"} {
+		for _, table := range forgotten {
 			if _, err := tx.exec(ctx, `DELETE FROM `+table+` WHERE provider = $1`, tx.provider); err != nil {
 				return err
 			}

@@ -31,9 +31,9 @@ func waitingRecord(reference string, due time.Time) *verification.Record {
 	}
 }
 
-func save(t *testing.T, l *Lifecycle, rec *verification.Record, retainUntil time.Time) {
+func save(t *testing.T, l *Lifecycle, rec *verification.Record, dates Dates) {
 	t.Helper()
-	must(t, l.Update(t.Context(), func(tx *Tx) error { return tx.Save(t.Context(), rec, retainUntil) }))
+	must(t, l.Update(t.Context(), func(tx *Tx) error { return tx.Save(t.Context(), rec, dates) }))
 }
 
 func load(t *testing.T, l *Lifecycle, id verification.ID, sandbox bool) (rec *verification.Record) {
@@ -56,7 +56,7 @@ func testRecord(t *testing.T, at place) {
 
 	rec := waitingRecord("doc/1 é", start)
 	rec.Sandbox = true
-	save(t, l, rec, start)
+	save(t, l, rec, Dates{})
 	if diff := cmp.Diff(rec, load(t, l, id, true)); diff != "" {
 		t.Errorf("saved record (-want +got):\n%s", diff)
 	}
@@ -65,7 +65,7 @@ func testRecord(t *testing.T, at place) {
 	}
 
 	rec.Version, rec.State.Status, rec.Signals = 2, verification.Approved, append(rec.Signals, verification.Entry{Version: 2})
-	save(t, l, rec, start)
+	save(t, l, rec, Dates{})
 	if diff := cmp.Diff(rec, load(t, l, id, true)); diff != "" {
 		t.Errorf("record saved again (-want +got):\n%s", diff)
 	}
@@ -78,11 +78,11 @@ func testRecordsOfProviders(t *testing.T, at place) {
 	must(t, err)
 	defer func() { check(t, other.Close()) }()
 
-	save(t, mine, waitingRecord("a", start), start)
-	save(t, mine, waitingRecord("b", start), start)
+	save(t, mine, waitingRecord("a", start), Dates{})
+	save(t, mine, waitingRecord("b", start), Dates{})
 	foreign := waitingRecord("c", start)
 	foreign.ID.Provider = "idenfy"
-	save(t, other, foreign, start)
+	save(t, other, foreign, Dates{})
 
 	for _, test := range []struct {
 		l    *Lifecycle
@@ -108,20 +108,15 @@ func testDates(t *testing.T, at place) {
 	l := newLifecycle(t, at(t))
 	hour := func(n int) time.Time { return start.Add(time.Duration(n) * time.Hour) }
 
-	save(t, l, waitingRecord("late", hour(2)), hour(20))
-	save(t, l, waitingRecord("early", hour(1)), hour(10))
-	overdue := waitingRecord("overdue", hour(1))
-	overdue.State.Overdue = true
-	save(t, l, overdue, hour(30))
-	gone := waitingRecord("gone", hour(3))
-	gone.State.DataAnonymized = true
-	save(t, l, gone, hour(10))
-	never := waitingRecord("never", hour(1))
-	never.State.ReviewDueAt = nil
-	save(t, l, never, time.Time{})
-	sandbox := waitingRecord("sandbox", hour(1))
+	save(t, l, waitingRecord("late", start), Dates{Due: hour(2), RetainUntil: hour(20)})
+	save(t, l, waitingRecord("early", start), Dates{Due: hour(1), RetainUntil: hour(10)})
+	save(t, l, waitingRecord("kept", start), Dates{RetainUntil: hour(30)})
+	save(t, l, waitingRecord("gone", start), Dates{Due: hour(3)})
+	save(t, l, waitingRecord("never", start), Dates{Due: hour(1), RetainUntil: hour(10)})
+	save(t, l, waitingRecord("never", start), Dates{})
+	sandbox := waitingRecord("sandbox", start)
 	sandbox.Sandbox = true
-	save(t, l, sandbox, hour(10))
+	save(t, l, sandbox, Dates{Due: hour(1), RetainUntil: hour(10)})
 
 	due := func(reference string, n int) Due { return Due{ID: testID(reference), At: stored(hour(n))} }
 	inSandbox := Due{ID: testID("sandbox"), Sandbox: true, At: stored(hour(1))}
@@ -175,7 +170,7 @@ func testUpdateAllOrNothing(t *testing.T, at place) {
 	before := dump(t, l.db, lifecycleTables...)
 	failure := errors.New("failure")
 	everything := func(tx *Tx) error {
-		check(t, tx.Save(t.Context(), waitingRecord("a", start), start))
+		check(t, tx.Save(t.Context(), waitingRecord("a", start), Dates{}))
 		check(t, tx.SetOwner(t.Context(), "s1", Owner{Verification: testID("a")}))
 		check(t, tx.Append(t.Context(), OutboxRow{Lane: "L", EventID: "x@1"}))
 		check(t, tx.SetPosition(t.Context(), "L", Position{Stream: "s", Seq: 3}))
@@ -212,7 +207,7 @@ func testUpdatesTakeTurns(t *testing.T, at place) {
 					}
 					rec.Version++
 					rec.State.Status = verification.Pending
-					return tx.Save(t.Context(), rec, start)
+					return tx.Save(t.Context(), rec, Dates{})
 				}))
 			}
 		})
@@ -260,7 +255,7 @@ func testReset(t *testing.T, at place) {
 	for _, l := range []*Lifecycle{l, other} {
 		must(t, l.Update(t.Context(), func(tx *Tx) error {
 			return errors.Join(
-				tx.Save(t.Context(), waitingRecord("a", start), start),
+				tx.Save(t.Context(), waitingRecord("a", start), Dates{}),
 				tx.SetOwner(t.Context(), "s1", Owner{Verification: testID("a")}),
 				tx.Append(t.Context(), OutboxRow{Lane: "L", EventID: "x@1"}),
 				tx.SetPosition(t.Context(), "L", Position{Stream: "s", Seq: 3}))

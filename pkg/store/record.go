@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"time"
 
 	"github.com/verdict-stream/verdict/pkg/verification"
 )
@@ -24,9 +23,8 @@ func (tx *Tx) Record(ctx context.Context, id verification.ID, sandbox bool) (*ve
 	return rec, nil
 }
 
-// Save writes the verification. Its personal data has to go at retainUntil; the zero time and a state that has none left
-// mean never.
-func (tx *Tx) Save(ctx context.Context, rec *verification.Record, retainUntil time.Time) error {
+// Save writes the verification with its dates.
+func (tx *Tx) Save(ctx context.Context, rec *verification.Record, dates Dates) error {
 	state, err := json.Marshal(rec.State)
 	if err != nil {
 		return wrap("save record", errUnreadable)
@@ -35,13 +33,6 @@ func (tx *Tx) Save(ctx context.Context, rec *verification.Record, retainUntil ti
 	if err != nil {
 		return wrap("save record", errUnreadable)
 	}
-	var due time.Time
-	if rec.State.ReviewDueAt != nil && !rec.State.Overdue {
-		due = *rec.State.ReviewDueAt
-	}
-	if rec.State.DataAnonymized {
-		retainUntil = time.Time{}
-	}
 	_, err = tx.exec(ctx, `
 		INSERT INTO lifecycle_record (provider, id, sandbox, version, status, state, signals, due_at, retain_until)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -49,7 +40,7 @@ func (tx *Tx) Save(ctx context.Context, rec *verification.Record, retainUntil ti
 			version = excluded.version, status = excluded.status, state = excluded.state, signals = excluded.signals,
 			due_at = excluded.due_at, retain_until = excluded.retain_until`,
 		tx.provider, rec.ID.String(), rec.Sandbox, rec.Version, string(rec.State.Status), string(state), string(signals),
-		optionalMicros(due), optionalMicros(retainUntil))
+		optionalMicros(dates.Due), optionalMicros(dates.RetainUntil))
 	return wrap("save record", err)
 }
 

@@ -5,16 +5,23 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strings"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/sdk/trace"
 )
 
+// samplerVariable is read by the SDK; a sampler that is given in the program comes before it.
+const samplerVariable = "OTEL_TRACES_SAMPLER"
+
 // newTraces returns a tracer provider that exports only if an endpoint is
-// configured here or in the environment. Without one its spans still have valid
-// ids, so that logs and events name their trace. It samples as the parent did and
-// a trace without parent always, unless OTEL_TRACES_SAMPLER says otherwise.
+// configured here or in the environment. Then it samples as the parent did and a
+// trace without parent always. Without one it records nothing, and its spans still
+// have valid ids, so that logs and events name their trace; what it hands on says
+// "not sampled", so a process behind it that exports leaves those traces out too:
+// the processes of one installation export all or none. OTEL_TRACES_SAMPLER says
+// otherwise in both cases.
 func newTraces(ctx context.Context, endpoint string, about *resource.Resource) (*trace.TracerProvider, error) {
 	options := []trace.TracerProviderOption{trace.WithResource(about)}
 	if endpoint != "" || endpointInEnvironment() {
@@ -27,6 +34,8 @@ func newTraces(ctx context.Context, endpoint string, about *resource.Resource) (
 			return nil, fmt.Errorf("make trace exporter: %w", err)
 		}
 		options = append(options, trace.WithBatcher(client))
+	} else if strings.TrimSpace(os.Getenv(samplerVariable)) == "" {
+		options = append(options, trace.WithSampler(trace.NeverSample()))
 	}
 	return trace.NewTracerProvider(options...), nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/trace"
 	coltrace "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/protobuf/proto"
 
@@ -146,6 +147,43 @@ func TestSamplingFollowsTheParent(t *testing.T) {
 	stop(t, started)
 	if diff := cmp.Diff(map[string]string{"verdict-test/sampled": ""}, collector.spans()); diff != "" {
 		t.Errorf("spans (-want +got):\n%s", diff)
+	}
+}
+
+// Without a collector nothing is recorded, whatever the parent says, and every span has ids of
+// its own that are passed on as not sampled. The environment may want it otherwise.
+func TestWithoutCollectorNothingIsRecorded(t *testing.T) {
+	for name, test := range map[string]struct {
+		sampler  string
+		recorded bool
+	}{
+		"by default":     {"", false},
+		"empty":          {" ", false},
+		"as the parent":  {"parentbased_always_on", true},
+		"by environment": {"always_on", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("OTEL_TRACES_SAMPLER", test.sampler)
+			startQuiet(t)
+			for _, ctx := range []context.Context{
+				context.Background(), telemetry.Extract(context.Background(), header{"traceparent": {parent}}),
+			} {
+				before := trace.SpanContextFromContext(ctx)
+				ctx, span := otel.Tracer("test").Start(ctx, "work")
+				defer span.End()
+				got := span.SpanContext()
+				if span.IsRecording() != test.recorded || got.IsSampled() != test.recorded {
+					t.Errorf("recorded %t, sampled %t, want %t", span.IsRecording(), got.IsSampled(), test.recorded)
+				}
+				if !got.IsValid() || got.SpanID() == before.SpanID() || before.IsValid() && got.TraceID() != before.TraceID() {
+					t.Errorf("span %v under %v", got, before)
+				}
+				want := "00-" + got.TraceID().String() + "-" + got.SpanID().String() + "-" + got.TraceFlags().String()
+				if passed := telemetry.Traceparent(ctx); passed != want {
+					t.Errorf("passed on %q, want %q", passed, want)
+				}
+			}
+		})
 	}
 }
 

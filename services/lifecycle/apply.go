@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/verdict-stream/verdict/pkg/store"
@@ -16,13 +17,14 @@ type result struct {
 	anomalies     []string
 	verifications []string
 	unknown       []string
-	lanes         []bool // whether the sandbox, production or both are touched
+	// full is why elements of the delivery were left out; nil where none were.
+	full  error
+	lanes []bool // whether the sandbox, production or both are touched
 }
 
-// apply adds the signals of one delivery to their verifications and writes states and events
-// in one transaction. It returns verification.ErrTooManySignals, with nothing changed, and
-// the errors of store.Lifecycle.Update.
-func (w *worker) apply(ctx context.Context, d delivery, signals []told) (*result, error) {
+// applyAll is apply for signals of which none is left out. It returns a fullError, with nothing
+// changed, where one cannot be taken.
+func (w *worker) applyAll(ctx context.Context, d delivery, signals []told) (*result, error) {
 	var res *result
 	err := w.state.Update(ctx, func(tx *store.Tx) error {
 		c := &change{worker: w, tx: tx, delivery: d, records: map[string]*touched{}}
@@ -31,6 +33,9 @@ func (w *worker) apply(ctx context.Context, d delivery, signals []told) (*result
 			if err := c.signal(ctx, &t); err != nil {
 				return err
 			}
+		}
+		if c.full != nil {
+			return c.full
 		}
 		res = &c.result
 		return c.save(ctx)
@@ -46,13 +51,15 @@ type change struct {
 	records  map[string]*touched
 	order    []*touched
 	rows     []store.OutboxRow
+	full     *fullError // nil where all signals were taken
 	result   result
 }
 
 // touched is a record of this transaction.
 type touched struct {
-	record *verification.Record
-	kind   *verification.Kind
+	record  *verification.Record
+	kind    *verification.Kind
+	changed bool // and has to be saved
 }
 
 // signal adds one signal to its verification.
@@ -71,9 +78,14 @@ func (c *change) signal(ctx context.Context, t *told) error {
 	}
 	known, before := touched.record.Find(t.signal.ID)
 	made, err := t.kind.ApplyFor(touched.record, t.signal, cause)
+	if errors.Is(err, verification.ErrTooManySignals) {
+		c.leaveOut(t.record(), err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
+	touched.changed = true
 	// Else the delivery has made its event when it was handled before, or it is a repeat. One
 	// whose event was followed by another copy's is told to be a repeat once more, which its
 	// event outweighs.
@@ -131,10 +143,7 @@ func (c *change) disown(ctx context.Context, t *told, id verification.ID, disown
 
 // record returns a record of this transaction, reading it the first time.
 func (c *change) record(ctx context.Context, kind *verification.Kind, id verification.ID, sandbox bool) (*touched, error) {
-	key := id.String()
-	if sandbox {
-		key = "sandbox " + key
-	}
+	key := recordKey(id, sandbox)
 	if t := c.records[key]; t != nil {
 		return t, nil
 	}
@@ -149,6 +158,14 @@ func (c *change) record(ctx context.Context, kind *verification.Kind, id verific
 	return t, nil
 }
 
+// recordKey names a record: the sandbox has its own.
+func recordKey(id verification.ID, sandbox bool) string {
+	if sandbox {
+		return "sandbox " + id.String()
+	}
+	return id.String()
+}
+
 // event adds the outbox row of a change; nil is none.
 func (c *change) event(ctx context.Context, t *touched, made *verification.Change) error {
 	if made == nil {
@@ -159,18 +176,19 @@ func (c *change) event(ctx context.Context, t *touched, made *verification.Chang
 		return err
 	}
 	c.rows = append(c.rows, row)
+	t.changed = true
 	c.result.applied = true
 	c.result.changes = append(c.result.changes, *made)
 	return nil
 }
 
-// save writes the touched records and the events.
+// save writes the changed records and the events.
 func (c *change) save(ctx context.Context) error {
 	for _, t := range c.order {
-		if t.record.Version == 0 {
-			continue // a verification that a reused payload named and nothing told of
+		if !t.changed {
+			continue
 		}
-		if err := c.tx.Save(ctx, t.record, c.retainUntil(t.record)); err != nil {
+		if err := c.tx.Save(ctx, t.record, c.dates(t.kind, t.record)); err != nil {
 			return err
 		}
 	}

@@ -16,45 +16,33 @@ const (
 	tick = time.Second
 	// dueChunk bounds the deadlines of one tick.
 	dueChunk = 500
-	// keyInterval is between two looks for keys whose time is over.
-	keyInterval = time.Minute
-	// alarmShare is the part of its retention that a delivery may wait for its outcome before
-	// that is an w.alarm.
-	alarmShare = 2
-	// alarmInterval is between two log lines about the same trouble.
-	alarmInterval = time.Minute
 )
 
-// keepTime turns passed deadlines and finished retentions into signals, and destroys keys
-// whose time is over.
+// keepTime turns passed deadlines and finished retentions into signals.
 func (w *worker) keepTime(ctx context.Context) error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	var keysAt time.Time
+	rescheduled := false
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
 		}
-		now := time.Now()
-		if now.Sub(keysAt) >= keyInterval {
-			keysAt = now
-			if err := w.destroyKeys(ctx, now); err != nil {
-				w.alarm.ErrorContext(ctx, "keys of expired deliveries are not destroyed", "error", err)
-			}
+		var err error
+		if !rescheduled {
+			err = w.reschedule(ctx)
+			rescheduled = err == nil
 		}
-		err := errors.Join(w.passDeadlines(ctx, now), w.anonymize(ctx, now))
+		now := time.Now()
+		err = errors.Join(err, w.passDeadlines(ctx, now), w.anonymize(ctx, now))
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, store.ErrLeaseLost), errors.Is(err, store.ErrDamaged):
+		case final(err):
 			return err
 		case err != nil:
 			w.alarm.WarnContext(ctx, "deadlines wait", "error", err)
-		}
-		if wait := w.metrics.waited(); wait > w.Retention(w.provider.Name)/alarmShare {
-			w.alarm.ErrorContext(ctx, "a delivery has waited for more than half of its retention", "waited", wait.Round(time.Second))
 		}
 	}
 }
@@ -67,10 +55,9 @@ func (w *worker) passDeadlines(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	w.metrics.waits(0)
+	w.metrics.waitsSince(oldest.Time)
 	if found {
 		horizon = oldest.Time
-		w.metrics.waits(now.Sub(oldest.Time))
 	}
 	// What was received before then may still be on its way into the stream.
 	horizon = horizon.Add(-w.provider.Budget)
@@ -79,9 +66,9 @@ func (w *worker) passDeadlines(ctx context.Context, now time.Time) error {
 		return err
 	}
 	for _, d := range due {
-		if err := w.make(ctx, d.ID, d.Sandbox, func(r *verification.Record) (verification.Signal, bool) {
-			at := r.State.ReviewDueAt
-			if at == nil || at.After(horizon) || r.State.Overdue {
+		if err := w.make(ctx, d.ID, d.Sandbox, func(_ *verification.Record, s verification.State) (verification.Signal, bool) {
+			at := s.ReviewDueAt
+			if at == nil || at.After(horizon) || s.Overdue {
 				return verification.Signal{}, false
 			}
 			return verification.NewOverdue(*at, now.UTC(), d.Sandbox), true
@@ -100,8 +87,8 @@ func (w *worker) anonymize(ctx context.Context, now time.Time) error {
 		return err
 	}
 	for _, kept := range retained {
-		if err := w.make(ctx, kept.ID, kept.Sandbox, func(r *verification.Record) (verification.Signal, bool) {
-			if r.State.DataAnonymized || w.retainUntil(r).After(now) {
+		if err := w.make(ctx, kept.ID, kept.Sandbox, func(r *verification.Record, s verification.State) (verification.Signal, bool) {
+			if s.DataAnonymized || w.retainUntil(r).After(now) {
 				return verification.Signal{}, false
 			}
 			return verification.NewAnonymized(r.Through(), now.UTC(), kept.Sandbox), true
@@ -112,9 +99,9 @@ func (w *worker) anonymize(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// make applies a signal that no provider sent, if it still holds for the record, and waits
-// until its event is published.
-func (w *worker) make(ctx context.Context, id verification.ID, sandbox bool, signal func(*verification.Record) (verification.Signal, bool)) error {
+// make applies a signal that no provider sent, if it holds for the record and the state that
+// its signals come to now. Its event waits in the outbox: nobody waits until it is published.
+func (w *worker) make(ctx context.Context, id verification.ID, sandbox bool, signal func(*verification.Record, verification.State) (verification.Signal, bool)) error {
 	kind, ok := w.provider.Kind(id.Kind)
 	if !ok {
 		return fmt.Errorf("no kind %q", id.Kind)
@@ -125,30 +112,21 @@ func (w *worker) make(ctx context.Context, id verification.ID, sandbox bool, sig
 		if err != nil {
 			return err
 		}
-		s, holds := signal(t.record)
-		if !holds {
-			return nil
-		}
-		made, err := kind.Apply(t.record, s)
-		if err != nil {
-			return err
-		}
-		if err := c.event(ctx, t, made); err != nil {
-			return err
+		// Where the signal does not hold, the dates do not.
+		t.changed = true
+		if s, holds := signal(t.record, foldNow(kind, t.record)); holds {
+			made, err := kind.Apply(t.record, s)
+			if err != nil {
+				return err
+			}
+			if err := c.event(ctx, t, made); err != nil {
+				return err
+			}
 		}
 		return c.save(ctx)
 	})
-	if err != nil {
-		return err
-	}
-	return w.lane(sandbox).flush(ctx)
-}
-
-// destroyKeys destroys the keys of deliveries whose retention is over.
-func (w *worker) destroyKeys(ctx context.Context, now time.Time) error {
-	destroyed, err := w.Keys.DestroyExpired(w.provider.Name, w.Retention(w.provider.Name), now)
-	for _, key := range destroyed {
-		w.logger.InfoContext(ctx, "key destroyed", "key", key)
+	if err == nil {
+		w.lane(sandbox).relay.Wake()
 	}
 	return err
 }

@@ -85,7 +85,9 @@ func (w *worker) open(d delivery) ([]byte, error) {
 	}
 }
 
-// fold applies the elements of a delivery, and tells the outcome where nothing changed.
+// fold applies the elements of a delivery, and tells the outcome where nothing changed. A
+// delivery with elements of a verification that is full goes to the dead letters, when the
+// events of the others are in the stream: applied is the outcome then, where there are any.
 func (w *worker) fold(ctx context.Context, d delivery, elements []provider.Element) error {
 	signals, err := w.signals(d, elements)
 	if err != nil {
@@ -95,10 +97,17 @@ func (w *worker) fold(ctx context.Context, d delivery, elements []provider.Eleme
 	if err != nil {
 		return w.failed(err)
 	}
-	if err := w.settle(ctx, result); err != nil || result.applied {
+	if err := w.settle(ctx, result); err != nil {
 		return err
 	}
-	return w.tell(ctx, d, event.Repeat, result)
+	switch {
+	case result.full != nil:
+		return bus.Permanent(causeTooManySignals, result.full)
+	case result.applied:
+		return nil
+	default:
+		return w.tell(ctx, d, event.Repeat, result)
+	}
 }
 
 // unhandled remembers the payloads of an event that tells of no verification, and tells so.
@@ -121,7 +130,7 @@ func (w *worker) settle(ctx context.Context, result *result) error {
 		if !slices.Contains(result.lanes, lane.sandbox) {
 			continue
 		}
-		if err := lane.flush(ctx); err != nil {
+		if err := lane.relay.Flush(ctx); err != nil {
 			return err
 		}
 	}
@@ -131,14 +140,10 @@ func (w *worker) settle(ctx context.Context, result *result) error {
 // failed marks what the transaction's error says about the delivery: nothing where the
 // database is away.
 func (w *worker) failed(err error) error {
-	switch {
-	case errors.Is(err, verification.ErrTooManySignals):
-		return bus.Permanent(causeTooManySignals, err)
-	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrLeaseLost):
+	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrLeaseLost) {
 		return fmt.Errorf("%w: %w", bus.ErrUnavailable, err)
-	default:
-		return err
 	}
+	return err
 }
 
 // signals completes what the decoder said with what only the lifecycle knows.
@@ -175,3 +180,6 @@ type told struct {
 	id     verification.ID
 	signal verification.Signal
 }
+
+// record names the record that the signal is added to.
+func (t *told) record() string { return recordKey(t.id, t.signal.Sandbox) }

@@ -128,6 +128,7 @@ func decodeAcme(d provider.Delivery) (provider.Decoded, error) {
 // harness is a broker, keys and a directory for the state.
 type harness struct {
 	t      testing.TB
+	server *bus.Server
 	bus    *bus.Bus
 	keys   *seal.Keyring
 	dir    string
@@ -159,7 +160,7 @@ func newHarness(t testing.TB) *harness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &harness{t: t, bus: b, keys: keys, dir: filepath.Join(dir, "state")}
+	h := &harness{t: t, server: server, bus: b, keys: keys, dir: filepath.Join(dir, "state")}
 	h.config = Config{
 		Bus: b, Keys: keys, Store: store.Location{Dir: h.dir}, Instance: "test", Providers: []provider.Provider{acme()},
 		Retention: func(string) time.Duration { return retention }, Logger: logger,

@@ -49,7 +49,11 @@ const retryPause = time.Second
 func Run(ctx context.Context, cfg Config) error {
 	var providers sync.WaitGroup
 	for i := range cfg.Providers {
-		providers.Go(func() { runProvider(ctx, cfg, &cfg.Providers[i]) })
+		p := &cfg.Providers[i]
+		logger := cfg.Logger.With("provider", p.Name)
+		alarm := telemetry.Every(logger, alarmInterval)
+		providers.Go(func() { runProvider(ctx, cfg, p, logger, alarm) })
+		providers.Go(func() { destroyKeys(ctx, cfg, p, logger, alarm) })
 	}
 	providers.Wait()
 	return nil
@@ -57,9 +61,7 @@ func Run(ctx context.Context, cfg Config) error {
 
 // runProvider works for one provider, and starts again after the lease or the database was
 // lost. A state that is damaged is set aside: it is a cache of the stream.
-func runProvider(ctx context.Context, cfg Config, p *provider.Provider) {
-	logger := cfg.Logger.With("provider", p.Name)
-	alarm := telemetry.Every(logger, alarmInterval)
+func runProvider(ctx context.Context, cfg Config, p *provider.Provider, logger, alarm *slog.Logger) {
 	for {
 		err := work(ctx, cfg, p, logger, alarm)
 		if ctx.Err() != nil {

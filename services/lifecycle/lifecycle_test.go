@@ -156,6 +156,41 @@ func TestTooManySignalsAreDead(t *testing.T) {
 	}
 }
 
+// TestFullVerificationsKeepNobodyOut has a delivery bring signals of two that cannot take them
+// all, and of two others. What is known of those already is no outcome beside the dead letter.
+func TestFullVerificationsKeepNobodyOut(t *testing.T) {
+	h := newHarness(t)
+	says := body{Ref: "b", Says: "yes", At: noon}
+	for _, full := range []string{"a", "c"} {
+		for range verification.MaxSignals + 1 {
+			says.More = append(says.More, body{Ref: full, Says: "started", At: noon})
+		}
+	}
+	says.More = append(says.More, body{Ref: "d", Says: "no", At: noon})
+	for range 2 {
+		seq := h.post("check", says)
+		h.settle()
+		letters := h.dead()
+		last := letters[len(letters)-1]
+		if last.Sequence != seq || last.Cause != causeTooManySignals || last.Attempts != 1 ||
+			!strings.Contains(last.Error, "acme/check/a, acme/check/c:") {
+			t.Errorf("dead letter: %+v", last)
+		}
+	}
+	status := map[string]verification.Status{}
+	events := h.events(bus.Verifications)
+	for _, e := range events {
+		status[e.ID] = e.Status
+	}
+	want := map[string]verification.Status{"acme/check/b": verification.Approved, "acme/check/d": verification.Rejected}
+	if diff := cmp.Diff(want, status); diff != "" || len(events) != len(want) {
+		t.Errorf("%d events, status (-want +got):\n%s", len(events), diff)
+	}
+	if outcomes := h.outcomes(); len(outcomes) != 0 || len(h.dead()) != 2 {
+		t.Errorf("outcomes %+v, %d dead letters", outcomes, len(h.dead()))
+	}
+}
+
 func TestDeadlinePassesOnce(t *testing.T) {
 	h := newHarness(t)
 	h.post("check", body{Ref: "a", Kind: "timed", Says: "review", At: noon.Add(-time.Hour)})

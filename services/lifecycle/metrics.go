@@ -22,7 +22,7 @@ type metrics struct {
 	anomalies metric.Int64Counter
 	unknown   metric.Int64Counter
 	waiting   metric.Float64Gauge
-	oldest    atomic.Int64 // nanoseconds that the oldest delivery without outcome has waited
+	oldest    atomic.Int64 // when the oldest delivery without outcome was stored, in nanoseconds since 1970; 0 where there is none
 }
 
 func newMetrics(provider string) (*metrics, error) {
@@ -65,10 +65,21 @@ func (m *metrics) outcome(ctx context.Context, name event.OutcomeName) {
 
 func (m *metrics) published(ctx context.Context, n int) { m.events.Add(ctx, int64(n), m.provider) }
 
-// waits records how long the oldest delivery without an outcome has waited.
-func (m *metrics) waits(d time.Duration) {
-	m.oldest.Store(int64(d))
-	m.waiting.Record(context.Background(), d.Seconds(), m.provider)
+// waitsSince notes when the oldest delivery without an outcome was stored; the zero time is none.
+func (m *metrics) waitsSince(stored time.Time) {
+	if stored.IsZero() {
+		m.oldest.Store(0)
+		return
+	}
+	m.oldest.Store(stored.UnixNano())
 }
 
-func (m *metrics) waited() time.Duration { return time.Duration(m.oldest.Load()) }
+// waited records and returns how long that has waited.
+func (m *metrics) waited(ctx context.Context, now time.Time) time.Duration {
+	var wait time.Duration
+	if oldest := m.oldest.Load(); oldest != 0 {
+		wait = now.Sub(time.Unix(0, oldest))
+	}
+	m.waiting.Record(ctx, wait.Seconds(), m.provider)
+	return wait
+}

@@ -27,7 +27,7 @@ func (w *worker) catchUp(ctx context.Context) error {
 		}
 	}
 	for _, lane := range w.lanes {
-		if err := lane.resync(ctx); err != nil {
+		if err := lane.catchUp(ctx); err != nil {
 			return err
 		}
 	}
@@ -44,6 +44,10 @@ func (w *worker) rebuild(ctx context.Context) error {
 	if err := w.state.Reset(ctx); err != nil {
 		return err
 	}
+	// All that is written from now on follows from the settings in force.
+	if err := w.reschedule(ctx); err != nil {
+		return err
+	}
 	for _, lane := range w.lanes {
 		identity, err := w.Bus.StreamIdentity(ctx, lane.stream)
 		if err != nil {
@@ -52,11 +56,17 @@ func (w *worker) rebuild(ctx context.Context) error {
 		if err := w.state.SetPosition(ctx, lane.stream, store.Position{Stream: identity}); err != nil {
 			return err
 		}
-		if err := lane.resync(ctx); err != nil {
+		if err := lane.catchUp(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// catchUp reads the stream for the relay, before it runs.
+func (o *outbox) catchUp(ctx context.Context) (err error) {
+	o.caughtUp, err = o.resync(ctx)
+	return err
 }
 
 // knows reports whether the recorded position is one of the stream that there is.
@@ -73,17 +83,19 @@ func (o *outbox) knows(ctx context.Context) (bool, error) {
 	return position.Stream == identity && position.Seq <= state.LastSeq, err
 }
 
-// resync reads the stream from the recorded position on. Events of our own outbox are marked
-// as published; all others are merged into the state, which was behind.
-func (o *outbox) resync(ctx context.Context) error {
+// resync reads the stream from the recorded position on, and returns the fence of the next
+// publish. Events of our own outbox are marked as published; all others are merged into the
+// state, which was behind.
+func (o *outbox) resync(ctx context.Context) (bus.Fence, error) {
 	position, err := o.state.Position(ctx, o.stream)
 	if err != nil {
-		return err
+		return bus.Fence{}, err
 	}
 	// Asked before the stream is read: what is published by another behind it breaks the fence.
+	// It is the position, unless everything up to there has expired.
 	last, err := o.Bus.LastSequence(ctx, o.stream, o.filter)
 	if err != nil {
-		return err
+		return bus.Fence{}, err
 	}
 	var chunk []bus.Stored
 	adopt := func() error {
@@ -99,13 +111,9 @@ func (o *outbox) resync(ctx context.Context) error {
 		return adopt()
 	})
 	if err != nil {
-		return fmt.Errorf("read %s: %w", o.stream, err)
+		return bus.Fence{}, fmt.Errorf("read %s: %w", o.stream, err)
 	}
-	if err := adopt(); err != nil {
-		return err
-	}
-	o.fence = last
-	return nil
+	return bus.Fence{Filter: o.filter, LastSeq: last}, adopt()
 }
 
 // adopt merges a run of events into the state and moves the position behind it.
@@ -178,6 +186,7 @@ func (a *adoption) merge(ctx context.Context, id verification.ID, data *event.Ve
 	if err != nil {
 		return err
 	}
+	t.changed = true
 	for _, row := range waiting {
 		t.record.Retract(versionOf(row.Data))
 		if err := a.change.tx.DropOutbox(ctx, a.stream, row.EventID); err != nil {

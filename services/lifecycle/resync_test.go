@@ -32,13 +32,13 @@ func (h *harness) stopped(do func(w *worker)) {
 // asleep is a worker that has opened its state and has not looked at the stream.
 func (h *harness) asleep(do func(w *worker)) {
 	h.t.Helper()
-	p := acme()
+	p := &h.config.Providers[0]
 	state, err := store.OpenLifecycle(h.t.Context(), h.config.Store, p.Name)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	defer state.Close()
-	w, err := newWorker(h.config, &p, state, h.config.Logger, h.config.Logger)
+	w, err := newWorker(h.config, p, state, h.config.Logger, h.config.Logger)
 	if err != nil {
 		h.t.Fatal(err)
 	}

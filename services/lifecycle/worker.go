@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -19,6 +18,10 @@ import (
 
 // concurrency bounds the deliveries of one provider in work. Those that wait for a transaction
 // share the next one, and those whose events wait to be published share a batch.
+//
+// In bytes the bus bounds them: it holds at most 32 MiB of sealed bodies for a consumer, so a
+// provider has that, as much again of opened bodies, and what is decoded from those. A delivery
+// has a place in both bounds until it is acked.
 const concurrency = 512
 
 // worker works for one provider while it holds the lease.
@@ -65,7 +68,7 @@ func newWorker(cfg Config, p *provider.Provider, state *store.Lifecycle, logger,
 func (w *worker) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, lane := range w.lanes {
-		g.Go(func() error { return lane.run(ctx) })
+		g.Go(func() error { return lane.relay.Run(ctx, w.Bus) })
 	}
 	g.Go(func() error {
 		return w.Bus.Run(ctx, bus.Consumer{
@@ -74,6 +77,10 @@ func (w *worker) run(ctx context.Context) error {
 		})
 	})
 	g.Go(func() error { return w.keepTime(ctx) })
+	g.Go(func() error {
+		w.watch(ctx)
+		return nil
+	})
 	g.Go(func() error {
 		select {
 		case <-w.state.Lost():
@@ -94,15 +101,6 @@ func (w *worker) lane(sandbox bool) *outbox {
 		return w.lanes[1]
 	}
 	return w.lanes[0]
-}
-
-// retainUntil is when the personal data of a set of signals has been kept long enough.
-func (w *worker) retainUntil(r *verification.Record) time.Time {
-	last := r.ReceivedLast()
-	if last.IsZero() {
-		return time.Time{}
-	}
-	return last.Add(w.Retention(w.provider.Name))
 }
 
 // row makes the outbox row of a change.
