@@ -33,7 +33,7 @@ func (m *ReadModel) UpdateClaims(ctx context.Context, id string, sandbox bool, f
 	destroyed := false
 	err := m.db.update(ctx, func(s statements) error {
 		destroyed = false
-		made, err := s.exec(ctx, `INSERT INTO claims (id, sandbox) VALUES ($1, $2) ON CONFLICT (id, sandbox) DO NOTHING`, id, sandbox)
+		made, err := m.lockClaims(ctx, s, id, sandbox)
 		if err != nil {
 			return wrap("update claims", err)
 		}
@@ -45,7 +45,7 @@ func (m *ReadModel) UpdateClaims(ctx context.Context, id string, sandbox bool, f
 		if err != nil {
 			return err
 		}
-		if next == nil && made > 0 {
+		if next == nil && made {
 			_, err = s.exec(ctx, `DELETE FROM claims WHERE id = $1 AND sandbox = $2`, id, sandbox)
 		}
 		if next == nil {
@@ -57,7 +57,8 @@ func (m *ReadModel) UpdateClaims(ctx context.Context, id string, sandbox bool, f
 			written.Key, written.Sealed = nil, nil
 		}
 		destroyed = current.Key != nil && written.Key == nil
-		return wrap("update claims", writeClaims(ctx, s, id, sandbox, written))
+		_, err = writeClaims(ctx, s, id, sandbox, written, replaceClaims)
+		return wrap("update claims", err)
 	})
 	if err == nil && destroyed {
 		return wrap("update claims", m.db.forget(ctx))
@@ -65,42 +66,52 @@ func (m *ReadModel) UpdateClaims(ctx context.Context, id string, sandbox bool, f
 	return err
 }
 
+// lockClaims keeps other transactions from writing the claims of a verification, for which PostgreSQL needs a row. It reports whether it
+// has made an empty one. A transaction of SQLite has the file for itself.
+func (m *ReadModel) lockClaims(ctx context.Context, s statements, id string, sandbox bool) (made bool, err error) {
+	if !m.db.postgres() {
+		return false, nil
+	}
+	n, err := s.exec(ctx, `INSERT INTO claims (id, sandbox) VALUES ($1, $2) ON CONFLICT (id, sandbox) DO NOTHING`, id, sandbox)
+	return n > 0, err
+}
+
 func readClaims(ctx context.Context, s statements, lock, id string, sandbox bool) (row ClaimsRow, found bool, err error) {
 	var signal string
-	found, err = s.one(ctx, []any{&signal, &row.Sealed, &row.AnonymizedThrough},
-		`SELECT signal, sealed, anonymized_through FROM claims WHERE id = $1 AND sandbox = $2`+lock, id, sandbox)
+	found, err = s.one(ctx, []any{&signal, &row.Sealed, &row.Key, &row.AnonymizedThrough},
+		`SELECT signal, sealed, wrapped, anonymized_through FROM claims WHERE id = $1 AND sandbox = $2`+lock, id, sandbox)
 	if err != nil || !found {
 		return ClaimsRow{}, false, err
 	}
-	if err := decode(signal, &row.Signal); err != nil {
-		return ClaimsRow{}, false, err
-	}
-	_, err = s.one(ctx, []any{&row.Key}, `SELECT wrapped FROM claims_key WHERE id = $1 AND sandbox = $2`, id, sandbox)
-	return row, true, err
+	return row, true, decode(signal, &row.Signal)
 }
 
-func writeClaims(ctx context.Context, s statements, id string, sandbox bool, row ClaimsRow) error {
+// What writeClaims does where there is a row already.
+const (
+	keepClaims    = ` DO NOTHING`
+	replaceClaims = ` DO UPDATE SET signal = excluded.signal, signal_seq = excluded.signal_seq, sealed = excluded.sealed,
+		wrapped = excluded.wrapped, anonymized_through = excluded.anonymized_through`
+)
+
+// writeClaims reports whether it has written the row.
+func writeClaims(ctx context.Context, s statements, id string, sandbox bool, row ClaimsRow, known string) (bool, error) {
 	signal, err := json.Marshal(row.Signal)
 	if err != nil {
-		return errUnreadable
+		return false, errUnreadable
 	}
-	var sealed any
-	if row.Sealed != nil {
-		sealed = row.Sealed
+	n, err := s.exec(ctx, `
+		INSERT INTO claims (id, sandbox, signal, signal_seq, sealed, wrapped, anonymized_through) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (id, sandbox)`+known,
+		id, sandbox, string(signal), int64(row.Signal.Seq), optionalBytes(row.Sealed), optionalBytes(row.Key), int64(row.AnonymizedThrough))
+	return n > 0, err
+}
+
+// optionalBytes is NULL for nil.
+func optionalBytes(b []byte) any {
+	if b == nil {
+		return nil
 	}
-	_, err = s.exec(ctx, `UPDATE claims SET signal = $3, signal_seq = $4, sealed = $5, anonymized_through = $6 WHERE id = $1 AND sandbox = $2`,
-		id, sandbox, string(signal), int64(row.Signal.Seq), sealed, int64(row.AnonymizedThrough))
-	if err != nil {
-		return err
-	}
-	if row.Key == nil {
-		_, err = s.exec(ctx, `DELETE FROM claims_key WHERE id = $1 AND sandbox = $2`, id, sandbox)
-		return err
-	}
-	_, err = s.exec(ctx, `
-		INSERT INTO claims_key (id, sandbox, wrapped) VALUES ($1, $2, $3)
-		ON CONFLICT (id, sandbox) DO UPDATE SET wrapped = excluded.wrapped`, id, sandbox, row.Key)
-	return err
+	return b
 }
 
 // destroyClaims records that there must be no claims of deliveries up to a position, and destroys what there are. It
@@ -117,13 +128,9 @@ func destroyClaims(ctx context.Context, s statements, id string, sandbox bool, t
 		return false, err
 	}
 	n, err := s.exec(ctx, `
-		UPDATE claims SET sealed = NULL
-		WHERE id = $1 AND sandbox = $2 AND signal_seq <= anonymized_through AND sealed IS NOT NULL`, id, sandbox)
-	if err != nil || n == 0 {
-		return false, err
-	}
-	_, err = s.exec(ctx, `DELETE FROM claims_key WHERE id = $1 AND sandbox = $2`, id, sandbox)
-	return true, err
+		UPDATE claims SET sealed = NULL, wrapped = NULL
+		WHERE id = $1 AND sandbox = $2 AND signal_seq <= anonymized_through AND (sealed IS NOT NULL OR wrapped IS NOT NULL)`, id, sandbox)
+	return n > 0, err
 }
 
 // forget makes what was deleted unreadable in the files of SQLite: deleted bytes are overwritten in the database file, and

@@ -111,9 +111,6 @@ func testClaimsDestroyed(t *testing.T, at place) {
 			if diff := cmp.Diff(test.want, readBack(t, m, id)); diff != "" {
 				t.Errorf("claims (-want +got):\n%s", diff)
 			}
-			if keys := dump(t, m.db, "claims_key"); (len(keys) > 0) != (test.want.Key != nil) {
-				t.Errorf("keys are %v", keys)
-			}
 		})
 	}
 }

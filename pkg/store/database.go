@@ -36,6 +36,8 @@ type schema struct {
 	name        string // of its folder of migrations
 	file        string // of the file that holds it on SQLite
 	synchronous string // what a commit waits for on SQLite
+	// pragmas are further settings of the connection that writes, on SQLite.
+	pragmas []string
 }
 
 // newDatabase returns a database without connections.

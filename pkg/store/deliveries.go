@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -74,7 +76,10 @@ func (m *ReadModel) Deliveries(ctx context.Context, f DeliveryFilter) (DeliveryP
 	if f.Limit < 1 {
 		return DeliveryPage{}, wrap("list deliveries", errLimit)
 	}
-	query, args := f.query()
+	query, args, err := m.queryDeliveries(ctx, f)
+	if err != nil {
+		return DeliveryPage{}, wrap("list deliveries", err)
+	}
 	rows, err := list(ctx, m.db.read(), scanDelivery, query, args...)
 	if err != nil {
 		return DeliveryPage{}, wrap("list deliveries", err)
@@ -88,26 +93,83 @@ func (m *ReadModel) Deliveries(ctx context.Context, f DeliveryFilter) (DeliveryP
 	return result, nil
 }
 
-// query returns the statement for one page and one row more.
-func (f DeliveryFilter) query() (string, []any) {
-	var w where
-	w.equal("provider", f.Provider)
-	w.equal("cause", f.Cause)
-	switch f.Outcome {
-	case "":
-	case OutcomePending:
-		w.add("outcome = %s", "")
-	default:
-		w.equal("outcome", f.Outcome)
+const (
+	selectDelivery       = `SELECT ` + deliveryColumns + ` FROM delivery`
+	nextDeliveryProvider = `SELECT provider FROM delivery WHERE provider > $1 ORDER BY provider LIMIT 1`
+)
+
+// queryDeliveries returns the statement for one page and one row more. What is of some providers or outcomes is merged from what the index
+// holds in order of each provider and outcome.
+func (m *ReadModel) queryDeliveries(ctx context.Context, f DeliveryFilter) (string, []any, error) {
+	providers := []string{reference(f.Provider)}
+	if f.Provider == "" && f.Outcome != "" && f.Cause == "" {
+		var err error
+		if providers, err = m.deliveryProviders(ctx); err != nil {
+			return "", nil, err
+		}
 	}
+	query, args := f.query(providers)
+	return query, args, nil
+}
+
+// deliveryProviders are those that deliveries have, found by a step of the index each, and that of deliveries whose provider is not known.
+func (m *ReadModel) deliveryProviders(ctx context.Context) ([]string, error) {
+	providers := []string{""}
+	for at := ""; ; providers = append(providers, at) {
+		found, err := m.db.read().one(ctx, []any{&at}, nextDeliveryProvider, at)
+		if err != nil || !found {
+			return providers, err
+		}
+	}
+}
+
+func (f DeliveryFilter) query(providers []string) (string, []any) {
+	var w where
 	w.add("listed_at >= %s", max(optional(f.Since), f.After.listed))
 	if !f.After.IsZero() {
 		w.args = append(w.args, f.After.listed, f.After.stream, int64(f.After.sequence))
 		n := len(w.args)
 		w.terms = append(w.terms, "(listed_at, stream, sequence) > ("+w.param(n-2)+", "+w.param(n-1)+", "+w.param(n)+")")
 	}
-	query := `SELECT ` + deliveryColumns + ` FROM delivery` + w.String() + " ORDER BY listed_at, stream, sequence" + w.limit(f.Limit)
-	return query, w.args
+	parts := []string{selectDelivery + w.String()}
+	if f.Cause != "" {
+		// Few have one; the other columns are kept from being tempting.
+		w.terms = append(w.terms, "cause <> ''")
+		w.equal("cause", f.Cause)
+		w.equal("COALESCE(provider, '')", f.Provider)
+		if f.Outcome != "" {
+			w.add("COALESCE(outcome, '') = %s", f.outcomes()[0])
+		}
+		parts = []string{selectDelivery + w.String()}
+	} else if f.Provider != "" || f.Outcome != "" {
+		parts = f.queryGroups(&w, providers)
+	}
+	return strings.Join(parts, " UNION ALL ") + " ORDER BY listed_at, stream, sequence" + w.limit(f.Limit), w.args
+}
+
+// queryGroups returns a statement for each provider and outcome.
+func (f DeliveryFilter) queryGroups(w *where, providers []string) (parts []string) {
+	common := slices.Clone(w.terms)
+	for _, provider := range providers {
+		of := append(slices.Clone(common), w.bind("provider = %s", provider))
+		for _, outcome := range f.outcomes() {
+			w.terms = append(slices.Clone(of), w.bind("outcome = %s", outcome))
+			parts = append(parts, selectDelivery+w.String())
+		}
+	}
+	return parts
+}
+
+// outcomes are those that the filter chooses, as they are stored.
+func (f DeliveryFilter) outcomes() []string {
+	switch f.Outcome {
+	case "":
+		return append([]string{""}, Outcomes...)
+	case OutcomePending:
+		return []string{""}
+	default:
+		return []string{reference(f.Outcome)}
+	}
 }
 
 // optional is micros, and 0 for the zero time.

@@ -42,10 +42,18 @@ func (m *ReadModel) put(ctx context.Context, d Delivery) error {
 }
 
 const deliveryColumns = `stream, sequence, event_id, provider, event, received_at, outcome, outcome_at, cause,
-	verifications, anomalies, traceparent`
+	verifications, anomalies, traceparent, listed_at`
 
-// putDelivery merges what is told now into what is known, and writes what that changes.
+// putDelivery merges what is told now into what is known, and writes what that changes. Most often the receipt is the first that is known
+// and an outcome the second: neither has to look first.
 func (m *ReadModel) putDelivery(ctx context.Context, s statements, d Delivery) error {
+	write := insertDelivery
+	if d.ReceivedAt.IsZero() {
+		write = endDelivery
+	}
+	if done, err := write(ctx, s, mergeDeliveries(d, d)); err != nil || done {
+		return err
+	}
 	known, err := m.delivery(ctx, s, d)
 	if err != nil {
 		return err
@@ -61,6 +69,23 @@ func (m *ReadModel) putDelivery(ctx context.Context, s statements, d Delivery) e
 		}
 	}
 	return updateDelivery(ctx, s, *known, mergeDeliveries(*known, d))
+}
+
+// endDelivery reports whether all that was missing of a delivery was how it ended, and writes that.
+func endDelivery(ctx context.Context, s statements, d Delivery) (bool, error) {
+	if d.Outcome == "" || d.Traceparent != "" {
+		return false, nil
+	}
+	columns, err := d.columns()
+	if err != nil {
+		return false, err
+	}
+	n, err := s.exec(ctx, `
+		UPDATE delivery SET outcome = $3, outcome_at = $4, cause = $5, verifications = $6, anomalies = $7
+		WHERE stream = $1 AND sequence = $2 AND outcome = '' AND verifications = '[]' AND anomalies = '[]'
+			AND received_at IS NOT NULL AND event_id <> '' AND provider <> '' AND event <> ''`,
+		append([]any{d.Stream, int64(d.Sequence)}, columns[outcomeColumn:outcomeColumn+5]...)...)
+	return n > 0, err
 }
 
 // delivery returns what is known of a delivery, nil where that is nothing, and keeps other transactions from writing it.
@@ -91,6 +116,9 @@ func insertDelivery(ctx context.Context, s statements, d Delivery) (bool, error)
 var updatedColumns = []string{
 	"event_id", "provider", "event", "received_at", "outcome", "outcome_at", "cause", "verifications", "anomalies", "traceparent", "listed_at",
 }
+
+// outcomeColumn is where the columns that tell how a delivery ended begin among updatedColumns.
+const outcomeColumn = 4
 
 // updateDelivery writes the columns that differ: every other would cost the indexes that it is in.
 func updateDelivery(ctx context.Context, s statements, known, next Delivery) error {
@@ -182,7 +210,7 @@ func scanDelivery(scan scanner) (Delivery, error) {
 	var received, outcomeAt *int64
 	var verifications, anomalies string
 	err := scan(&d.Stream, &d.Sequence, &d.EventID, &d.Provider, &d.Event, &received, &d.Outcome, &outcomeAt, &d.Cause,
-		&verifications, &anomalies, &d.Traceparent)
+		&verifications, &anomalies, &d.Traceparent, new(int64))
 	if err != nil {
 		return Delivery{}, err
 	}

@@ -163,7 +163,7 @@ func refused(ctx context.Context, l *Lifecycle, m *ReadModel) (lifecycle, readMo
 	rec.State.Status = marker
 	e := testEventRow(marker, 1, 1, 1)
 	e.Data.Status, e.Data.CausationID = marker, marker
-	return l.Update(ctx, func(tx *Tx) error { return tx.Save(ctx, rec, start) }), m.PutEvent(ctx, e)
+	return l.Update(ctx, func(tx *Tx) error { return tx.Save(ctx, rec, Dates{}) }), m.PutEvent(ctx, e)
 }
 
 func testErrorsQuoteNothing(t *testing.T, at place) {

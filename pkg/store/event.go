@@ -20,6 +20,8 @@ type EventRow struct {
 	Published string    // the status that it was published under
 	StoredAt  time.Time // when the stream stored it
 	Data      event.Verification
+	// Encoded is Data as it came, in JSON. Where it is nil, Data is encoded to be written. It is not read.
+	Encoded []byte
 
 	// CauseGone means that the delivery which caused it was in a stream that is no more: the one in its place is another. It is not stored.
 	CauseGone bool
@@ -28,32 +30,55 @@ type EventRow struct {
 // PutEvent writes what an event says, in one transaction: the event, the verification where no later event is known, the
 // outcome of the delivery that caused it, the unknown values, and the end of the claims that it says are gone.
 func (m *ReadModel) PutEvent(ctx context.Context, e EventRow) error {
-	data, err := json.Marshal(e.Data)
+	_, err := m.PutFirstEvent(ctx, e, nil)
+	return err
+}
+
+// PutFirstEvent is PutEvent for an event of version 1. It reports whether nothing was in the tables about its verification before; then it
+// has written the claims too, in the same transaction. Claims that are nil are none.
+func (m *ReadModel) PutFirstEvent(ctx context.Context, e EventRow, claims *ClaimsRow) (first bool, err error) {
+	data, err := e.encoded()
 	if err != nil {
-		return wrap("put event", errUnreadable)
+		return false, wrap("put event", err)
 	}
 	destroyed := false
 	err = m.db.update(ctx, func(s statements) error {
 		if err := m.putCausation(ctx, s, e); err != nil {
 			return err
 		}
-		if err := putEvent(ctx, s, e, string(data)); err != nil {
+		if err := putEvent(ctx, s, e, data); err != nil {
 			return err
 		}
-		if err := putVerification(ctx, s, e, string(data)); err != nil {
+		if first, err = putVerification(ctx, s, e, data); err != nil {
 			return err
 		}
 		if err := putUnknown(ctx, s, e); err != nil {
 			return err
 		}
-		var err error
+		if first && claims != nil {
+			if first, err = writeClaims(ctx, s, e.Data.ID, e.Sandbox, *claims, keepClaims); err != nil {
+				return err
+			}
+		}
 		destroyed, err = destroyClaims(ctx, s, e.Data.ID, e.Sandbox, e.Data.AnonymizedThrough)
 		return err
 	})
 	if err == nil && destroyed {
 		err = m.db.forget(ctx)
 	}
-	return wrap("put event", err)
+	return first && err == nil, wrap("put event", err)
+}
+
+// encoded is the event in JSON. PostgreSQL takes no text that is not UTF-8; encoded anew, it is.
+func (e *EventRow) encoded() (string, error) {
+	if e.Encoded != nil && utf8.Valid(e.Encoded) {
+		return string(e.Encoded), nil
+	}
+	data, err := json.Marshal(e.Data)
+	if err != nil {
+		return "", errUnreadable
+	}
+	return string(data), nil
 }
 
 // putCausation records that the delivery was applied. A made signal has none, and that of another stream is not in the tables.
@@ -78,21 +103,33 @@ func putEvent(ctx context.Context, s statements, e EventRow, data string) error 
 	return err
 }
 
-func putVerification(ctx context.Context, s statements, e EventRow, data string) error {
+// putVerification reports whether it has written the first row of the verification, which it sees for an event of version 1 alone: that
+// one replaces no other.
+func putVerification(ctx context.Context, s statements, e EventRow, data string) (first bool, err error) {
 	v := &e.Data
-	_, err := s.exec(ctx, `
+	known := replaceVerification
+	if v.Version == 1 {
+		known = keepVerification
+	}
+	n, err := s.exec(ctx, `
 		INSERT INTO verification (id, sandbox, version, sequence, updated_at, provider, kind, scope, status, final, overdue,
 			applicant, external_reference, data)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-		ON CONFLICT (id, sandbox) DO UPDATE SET
+		ON CONFLICT (id, sandbox)`+known,
+		v.ID, e.Sandbox, v.Version, int64(e.Sequence), micros(e.StoredAt), v.Provider, v.Kind, string(v.Scope), string(v.Status),
+		v.Final, v.Overdue, optionalReference(v.Applicant), optionalReference(v.ExternalReference), data)
+	return v.Version == 1 && n > 0, err
+}
+
+// What putVerification does where there is a row already.
+const (
+	keepVerification    = ` DO NOTHING`
+	replaceVerification = ` DO UPDATE SET
 			version = excluded.version, sequence = excluded.sequence, updated_at = excluded.updated_at,
 			scope = excluded.scope, status = excluded.status, final = excluded.final, overdue = excluded.overdue, applicant = excluded.applicant,
 			external_reference = excluded.external_reference, data = excluded.data
-		WHERE excluded.version > verification.version`,
-		v.ID, e.Sandbox, v.Version, int64(e.Sequence), micros(e.StoredAt), v.Provider, v.Kind, string(v.Scope), string(v.Status),
-		v.Final, v.Overdue, optionalReference(v.Applicant), optionalReference(v.ExternalReference), data)
-	return err
-}
+		WHERE excluded.version > verification.version`
+)
 
 // putUnknown records the fields that the decoder could not read, each once for a signal.
 func putUnknown(ctx context.Context, s statements, e EventRow) error {

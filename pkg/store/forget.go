@@ -3,7 +3,7 @@ package store
 import "context"
 
 // eventTables hold what came from the stream of sandbox events or from that of the others.
-var eventTables = []string{"verification", "verification_event", "unknown_value", "claims", "claims_key"}
+var eventTables = []string{"verification", "verification_event", "unknown_value", "claims"}
 
 // Forget deletes everything that came from a stream, with its progress, in one transaction: the stream of that name is another one now.
 // With the deliveries of KYC_WEBHOOKS goes what other streams told of them; those streams have to be read again.

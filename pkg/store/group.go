@@ -69,20 +69,13 @@ func (f VerificationFilter) queryGroups(groups []group, from uint64) (string, []
 		common = append(common, w.bind("COALESCE(updated_at, 0) >= %s", micros(f.UpdatedSince)))
 	}
 	var statuses []string
-	if f.Status != "" || f.Final != nil {
-		for _, status := range f.statuses() {
-			statuses = append(statuses, w.bind("status = %s", status))
-		}
+	for _, status := range f.statuses() {
+		statuses = append(statuses, w.bind("status = %s", status))
 	}
 	var parts []string
 	for _, g := range groups {
-		terms := append(slices.Clone(common), w.bind("provider = %s", g.provider), w.bind("kind = %s", g.kind))
-		if f.Status == "" && f.Final == nil {
-			w.terms = append(terms, w.bind("COALESCE(scope, '') = %s", g.scope))
-			parts = append(parts, selectVerification+w.String())
-			continue
-		}
-		terms = append(terms, w.bind("scope = %s", g.scope))
+		terms := append(slices.Clone(common),
+			w.bind("scope = %s", g.scope), w.bind("provider = %s", g.provider), w.bind("kind = %s", g.kind))
 		for _, status := range statuses {
 			w.terms = append(slices.Clone(terms), status)
 			parts = append(parts, selectVerification+w.String())

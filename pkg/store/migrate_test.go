@@ -23,7 +23,7 @@ func testStatusList(t *testing.T, at place) {
 		e := testEventRow(string(status)+"-", 1, 1, 0)
 		e.Data.Status = status
 		known := status != "decided" && status != ""
-		if err := l.Update(t.Context(), func(tx *Tx) error { return tx.Save(t.Context(), rec, start) }); (err == nil) != known {
+		if err := l.Update(t.Context(), func(tx *Tx) error { return tx.Save(t.Context(), rec, Dates{}) }); (err == nil) != known {
 			t.Errorf("saved with the status %q: error %v", status, err)
 		}
 		if err := m.PutEvent(t.Context(), e); (err == nil) != known {

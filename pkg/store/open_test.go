@@ -14,7 +14,7 @@ func testReopen(t *testing.T, at place) {
 	place := at(t)
 	l, err := OpenLifecycle(t.Context(), place, testProvider)
 	must(t, err)
-	save(t, l, waitingRecord("a", start), start)
+	save(t, l, waitingRecord("a", start), Dates{})
 	want := dump(t, l.db, lifecycleTables...)
 	must(t, l.Close())
 	if diff := cmp.Diff(want, dump(t, newLifecycle(t, place).db, lifecycleTables...)); diff != "" {

@@ -56,7 +56,7 @@ func (m *ReadModel) PutOutcome(ctx context.Context, o Outcome) error {
 }
 
 const expireUnprocessed = `UPDATE delivery SET outcome = $1, outcome_at = $2
-	WHERE outcome = '' AND received_at < $3 AND provider = $4 AND stream = $5`
+	WHERE outcome = '' AND received_at < $3 AND listed_at < $3 AND provider = $4 AND stream = $5`
 
 // ExpireUnprocessed gives the provider's webhooks that were received before a time and have no outcome the outcome
 // expired_unprocessed, and returns how many there were.

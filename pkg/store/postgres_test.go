@@ -94,7 +94,7 @@ func TestProvidersHaveLeasesOfTheirOwn(t *testing.T) {
 func TestFrozenHolderIsFenced(t *testing.T) {
 	at := postgresPlace(t)
 	frozen := newLifecycle(t, at)
-	save(t, frozen, waitingRecord("a", start), start)
+	save(t, frozen, waitingRecord("a", start), Dates{})
 	expire(t, frozen)
 	second := newLifecycle(t, at)
 
@@ -172,7 +172,7 @@ func TestTransactionHoldsOffTakeover(t *testing.T) {
 		if len(result) > 0 {
 			t.Error("the lease was taken within the transaction")
 		}
-		return tx.Save(t.Context(), waitingRecord("a", start), start)
+		return tx.Save(t.Context(), waitingRecord("a", start), Dates{})
 	}))
 	second := <-result
 	if second == nil {
@@ -195,7 +195,7 @@ func TestOutage(t *testing.T) {
 	t.Run("outage", func(t *testing.T) {
 		at := Location{URL: URL(s.NewDatabase(t))}
 		l, m := newLifecycle(t, at), newReadModel(t, at)
-		save(t, l, waitingRecord("a", start), start)
+		save(t, l, waitingRecord("a", start), Dates{})
 
 		must(t, s.Stop())
 		unavailable(t, l, m)
@@ -235,7 +235,7 @@ func TestRefusedByTheServer(t *testing.T) {
 func TestConnectionLostInTransaction(t *testing.T) {
 	l := newLifecycle(t, postgresPlace(t))
 	err := l.Update(t.Context(), func(tx *Tx) error {
-		if err := tx.Save(t.Context(), waitingRecord("a", start), start); err != nil {
+		if err := tx.Save(t.Context(), waitingRecord("a", start), Dates{}); err != nil {
 			return err
 		}
 		var pid int

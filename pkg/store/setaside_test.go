@@ -24,7 +24,7 @@ func closedLifecycle(t *testing.T, at Location) string {
 	t.Helper()
 	l, err := OpenLifecycle(t.Context(), at, testProvider)
 	must(t, err)
-	save(t, l, waitingRecord("a", start), start)
+	save(t, l, waitingRecord("a", start), Dates{})
 	must(t, l.Close())
 	return filepath.Join(at.Dir, "lifecycle-yousign.db")
 }
@@ -65,7 +65,7 @@ func TestSetAside(t *testing.T) {
 	if got := load(t, l, testID("a"), false).Version; got != 0 {
 		t.Errorf("the new state has version %d", got)
 	}
-	save(t, l, waitingRecord("a", start), start)
+	save(t, l, waitingRecord("a", start), Dates{})
 }
 
 // TestDamagedInUse destroys the pages behind the head, which are read later.
@@ -101,7 +101,7 @@ func TestSetAsideInterrupted(t *testing.T) {
 	at := sqlitePlace(t)
 	l, err := OpenLifecycle(t.Context(), at, testProvider)
 	must(t, err)
-	save(t, l, waitingRecord("a", start), start)
+	save(t, l, waitingRecord("a", start), Dates{})
 	path := filepath.Join(at.Dir, "lifecycle-yousign.db")
 	log, err := os.ReadFile(path + "-wal")
 	must(t, err)

@@ -45,7 +45,8 @@ func openSQLite(dir string, s schema) (*database, error) {
 	} else if err := file.Close(); err != nil {
 		return nil, errors.Join(classifyFile(err), db.close())
 	}
-	if db.writer, err = db.connectSQLite(path, s, "journal_mode(WAL)", "synchronous("+s.synchronous+")", "secure_delete(ON)"); err != nil {
+	pragmas := append([]string{"journal_mode(WAL)", "synchronous(" + s.synchronous + ")", "secure_delete(ON)"}, s.pragmas...)
+	if db.writer, err = db.connectSQLite(path, s, pragmas...); err != nil {
 		return nil, errors.Join(err, db.close())
 	}
 	db.writer.SetMaxOpenConns(1)

@@ -45,6 +45,8 @@ func suite(t *testing.T, at place) {
 		{"record", testRecord},
 		{"records of providers", testRecordsOfProviders},
 		{"dates", testDates},
+		{"reschedule", testReschedule},
+		{"reschedule begins again", testRescheduleAgain},
 		{"owner", testOwner},
 		{"update is all or nothing", testUpdateAllOrNothing},
 		{"updates take turns", testUpdatesTakeTurns},
@@ -61,6 +63,7 @@ func suite(t *testing.T, at place) {
 		{"reset", testReset},
 		{"status list", testStatusList},
 		{"event", testEvent},
+		{"first event", testFirstEvent},
 		{"latest event stands", testLatestEventStands},
 		{"odd references", testOddReferences},
 		{"unknown values", testUnknownValues},
@@ -141,10 +144,10 @@ func check(t *testing.T, err error) {
 	}
 }
 
-var lifecycleTables = []string{"lifecycle_record", "lifecycle_owner", "lifecycle_outbox", "lifecycle_position"}
+var lifecycleTables = []string{"lifecycle_record", "lifecycle_owner", "lifecycle_outbox", "lifecycle_position", "lifecycle_schedule"}
 
 var readModelTables = []string{
-	"verification", "verification_event", "unknown_value", "delivery", "claims", "claims_key", "progress",
+	"verification", "verification_event", "unknown_value", "delivery", "claims", "progress",
 }
 
 // fataler is a test, or one run of a property.

@@ -17,8 +17,8 @@ type work struct {
 	ctx    context.Context
 	do     func(statements) error
 	stage  atomic.Int32
-	done   chan struct{} // closed when do runs no more, and result is there
-	result error
+	done   chan struct{} // closed when do runs no more
+	result error         // errAlone until there is another
 }
 
 // The stages of a work. One whose caller leaves before it has begun never begins.
@@ -49,7 +49,7 @@ func (d *database) update(ctx context.Context, fn func(statements) error) error 
 }
 
 func newWork(ctx context.Context, do func(statements) error) *work {
-	return &work{ctx: ctx, do: do, done: make(chan struct{})}
+	return &work{ctx: ctx, do: do, done: make(chan struct{}), result: errAlone}
 }
 
 // finish waits for the end of a work that has begun, and does it alone where it has to be.
@@ -96,7 +96,8 @@ func (d *database) transact(ctx context.Context, fn func(statements) error) erro
 	return classify(ctx, tx.Commit())
 }
 
-// commit is the transaction of all that have waited, but for those who left.
+// commit is the transaction of all that have waited, but for those who left. One who waited alone is no exception: what fails, fails again
+// where its caller does it.
 func (d *database) commit(waited []*work) []batch.Result[struct{}] {
 	works := slices.DeleteFunc(slices.Clone(waited), func(w *work) bool { return !w.stage.CompareAndSwap(stageWaits, stageBegun) })
 	defer func() {
@@ -104,9 +105,7 @@ func (d *database) commit(waited []*work) []batch.Result[struct{}] {
 			close(w.done)
 		}
 	}()
-	if len(works) == 1 {
-		works[0].result = d.alone(works[0].ctx, works[0].do)
-	} else if len(works) > 1 {
+	if len(works) > 0 {
 		ctx, end := d.untilAllEnd(works)
 		defer end()
 		d.turn <- struct{}{} // who has it needs nobody's help to go on

@@ -47,7 +47,7 @@ func count(ctx context.Context, tx *Tx, reference string) error {
 	}
 	rec.Version++
 	rec.State.Status = verification.Pending
-	if err := tx.Save(ctx, rec, start); err != nil {
+	if err := tx.Save(ctx, rec, Dates{}); err != nil {
 		return err
 	}
 	return tx.Append(ctx, OutboxRow{Lane: "L", EventID: fmt.Sprintf("%s@%d", rec.ID, rec.Version)})

@@ -65,7 +65,7 @@ func deliver(ctx context.Context, tx *Tx, i int64) error {
 		ID: fmt.Sprintf("%064d#0", i), Seq: uint64(i), At: start, ReceivedAt: start, Delivery: fmt.Sprintf("yousign:%036d:%016d", i, i),
 		Event: "identity_document.done", Says: "approved", Status: verification.Approved, Applicant: "a-person", Decoder: 1,
 	}})
-	if err := tx.Save(ctx, rec, start); err != nil {
+	if err := tx.Save(ctx, rec, Dates{}); err != nil {
 		return err
 	}
 	return tx.Append(ctx, OutboxRow{

@@ -56,6 +56,31 @@ func (s *bases) with(e *store.EventRow, settle func(*basis) error) (err error) {
 	return err
 }
 
+// first has settle write an event with its claims, where nothing is known of its verification yet and nobody else has its basis. What was
+// not settled is forgotten.
+func (s *bases) first(e *store.EventRow, settle func(*basis) bool) {
+	p := s.take(verificationKey{id: e.Data.ID, sandbox: e.Sandbox})
+	size := sizeUnchanged
+	defer func() { s.giveBack(p, size) }()
+	if !p.basis.TryLock() {
+		return
+	}
+	defer p.basis.Unlock()
+	if !p.basis.untold() {
+		return
+	}
+	settled := false
+	defer func() {
+		if !settled {
+			p.basis.forget()
+		}
+		size = 1 + len(p.basis.versions)
+	}()
+	p.basis.learn(e)
+	settled = settle(p.basis)
+	p.basis.complete = settled
+}
+
 func (s *bases) take(key verificationKey) *place {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,13 +98,18 @@ func (s *bases) take(key verificationKey) *place {
 	return p
 }
 
+// sizeUnchanged stands for the size that a basis had.
+const sizeUnchanged = -1
+
 // giveBack makes room for what the basis now takes.
 func (s *bases) giveBack(p *place, size int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p.users--
-	s.kept += size - p.size
-	p.size = size
+	if size != sizeUnchanged {
+		s.kept += size - p.size
+		p.size = size
+	}
 	for e := s.order.Front(); e != nil && s.kept > basesKept; {
 		oldest, next := e.Value.(*place), e.Next()
 		if oldest.users == 0 {

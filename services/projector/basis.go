@@ -57,6 +57,13 @@ func (b *basis) collect() (news bool) {
 	return news
 }
 
+// untold reports whether it knows nothing, and nothing waits to be learned.
+func (b *basis) untold() bool {
+	b.arrived.Lock()
+	defer b.arrived.Unlock()
+	return len(b.versions) == 0 && len(b.arrived.rows) == 0
+}
+
 func newBasis() *basis {
 	b := &basis{}
 	b.forget()

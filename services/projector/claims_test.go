@@ -209,6 +209,35 @@ func TestClaimsWithoutKey(t *testing.T) {
 	}
 }
 
+// The first event of a verification is written with its claims; where they cannot be read now, without them.
+func TestFirstEventDoesNotWaitForItsClaims(t *testing.T) {
+	w := newWorld(t)
+	w.tell(&idenfy.Provider, autoFinish, scan("s1", true, 60, "APPROVED", "Ada"))
+	config := w.config(t)
+	var err error
+	if config.Keys, err = seal.Open(filepath.Join(t.TempDir(), "keys"), make([]byte, seal.MasterKeySize)); err != nil {
+		t.Fatal(err)
+	}
+	handle := func(p *projector) error {
+		return p.verification(t.Context(), w.messages(p)[ownConsumers+"verifications"][0])
+	}
+	if err := handle(newProjector(config)); !errors.Is(err, bus.ErrUnavailable) {
+		t.Errorf("error %v, want %v", err, bus.ErrUnavailable)
+	}
+	row, err := config.Model.Verification(t.Context(), scanned.String(), false)
+	if err != nil || row.Data.Status != verification.Approved {
+		t.Errorf("status %s, error %v", row.Data.Status, err)
+	}
+	config.Keys = w.keys
+	p := newProjector(config)
+	if err := handle(p); err != nil {
+		t.Fatal(err)
+	}
+	if got := shown(t, p, scanned.String(), false); got != "Ada" {
+		t.Errorf("the claims are of %q, want Ada", got)
+	}
+}
+
 // An event whose delivery the stream keeps no more is written all the same.
 func TestClaimsOfADeliveryThatIsGone(t *testing.T) {
 	w := newWorld(t)
