@@ -9,6 +9,8 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/verdict-stream/verdict/pkg/spool"
 )
 
 // scope names this package in traces and metrics.
@@ -44,6 +46,35 @@ func newMetrics() (*metrics, error) {
 		return nil, fmt.Errorf("make metrics: %w", err)
 	}
 	return &m, nil
+}
+
+// watchSpool tells how much waits in the spool, until the returned function is called.
+func watchSpool(s *spool.Spool) (stop func(), err error) {
+	meter := otel.Meter(scope)
+	waiting, err := meter.Int64ObservableGauge("verdict_spool_webhooks",
+		metric.WithDescription("Webhooks in the spool, which the broker does not have yet."))
+	if err != nil {
+		return nil, fmt.Errorf("make metrics: %w", err)
+	}
+	oldest, err := meter.Float64ObservableGauge("verdict_spool_oldest_seconds", metric.WithUnit("s"),
+		metric.WithDescription("Age of the oldest of them; 0 where there is none."))
+	if err != nil {
+		return nil, fmt.Errorf("make metrics: %w", err)
+	}
+	registration, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		size := s.Size()
+		o.ObserveInt64(waiting, int64(size.Entries))
+		age := 0.0
+		if size.Entries > 0 {
+			age = time.Since(size.Oldest).Seconds()
+		}
+		o.ObserveFloat64(oldest, age)
+		return nil
+	}, waiting, oldest)
+	if err != nil {
+		return nil, fmt.Errorf("make metrics: %w", err)
+	}
+	return func() { _ = registration.Unregister() }, nil
 }
 
 func byProvider(name string) attribute.KeyValue { return attribute.String("provider", name) }

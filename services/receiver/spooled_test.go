@@ -125,6 +125,9 @@ func TestSpooledWithoutBroker(t *testing.T) {
 	if got := r.get(t, "/readyz"); got.code != http.StatusOK || !strings.Contains(got.text, `"degraded"`) {
 		t.Errorf("readyz: %d %s", got.code, got.text)
 	}
+	if got := sumOf(t, "verdict_spool_webhooks"); got != 5 {
+		t.Errorf("the metrics tell of %v webhooks in the spool, want 5", got)
+	}
 	p := providers()[2]
 	large := sign(t, &p, samples(t, &p)[0].event, []byte(`{"x":"`+strings.Repeat("x", smallBody)+`"}`), testSecret)
 	r.post(t, "kycaid", large).want(t, http.StatusServiceUnavailable, "unavailable")

@@ -189,14 +189,22 @@ func (r *receiver) awaitRecall(ctx context.Context) {
 
 // publish empties the spool until ctx ends.
 func (r *receiver) publish(ctx context.Context) error {
-	for _, ready := range []<-chan struct{}{r.opened, r.broker.found} {
-		select {
-		case <-ready:
-		case <-ctx.Done():
-			return nil
-		}
+	select {
+	case <-r.opened:
+	case <-ctx.Done():
+		return nil
 	}
 	if r.relay == nil {
+		return nil
+	}
+	stop, err := watchSpool(r.stores.Spool)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	select {
+	case <-r.broker.found:
+	case <-ctx.Done():
 		return nil
 	}
 	r.outgoing.broker = r.broker.bus
