@@ -60,7 +60,7 @@ func sumOf(t testing.TB, name string, labels ...string) float64 {
 	sum := 0.0
 lines:
 	for line := range strings.Lines(scrape()) {
-		if !strings.HasPrefix(line, name+"{") {
+		if !strings.HasPrefix(line, name+"{") && !strings.HasPrefix(line, name+" ") {
 			continue
 		}
 		for _, label := range labels {
