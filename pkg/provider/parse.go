@@ -37,6 +37,9 @@ func parseObject(body []byte, names []string) (Object, error) {
 	return object, nil
 }
 
+// maxHint bounds the members that room is made for before they are counted; bodies have fewer.
+const maxHint = 256
+
 // parser reads text that is UTF-8, as RFC 8259 says and as encoding/json reads it into an any,
 // with numbers as json.Number. Its methods return false at the first byte that does not fit.
 type parser struct {
@@ -171,7 +174,7 @@ func (p *parser) object(keep bool) (any, bool) {
 	if !keep {
 		return nil, true
 	}
-	object := make(map[string]any, len(p.members)-begin)
+	object := make(map[string]any, min(len(p.members)-begin, maxHint)) // a body may have one name a hundred thousand times
 	for _, m := range p.members[begin:] {
 		object[m.name] = m.value // of a duplicate the last one stays
 	}

@@ -61,6 +61,12 @@ func (s *Spool) Probe(ctx context.Context) error {
 
 // probe wants committing.
 func (s *Spool) probe() error {
+	if s.tail.segment == nil {
+		// The next entry needs a file.
+		if err := s.begin(1); err != nil {
+			return unavailable(err)
+		}
+	}
 	s.trimming.Lock()
 	defer s.trimming.Unlock()
 	err := s.slots.write(s.Position())

@@ -52,6 +52,12 @@ func (s *Spool) recovered() error {
 			return err
 		}
 	}
+	// As with the entries: only what is written again is known to be written.
+	if s.position != (Position{}) {
+		if err := s.slots.write(s.position); err != nil {
+			return err
+		}
+	}
 	if err := errors.Join(s.folder.Sync(), s.slots.sync()); err != nil {
 		return err
 	}

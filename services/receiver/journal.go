@@ -115,11 +115,10 @@ type stored struct {
 }
 
 func (j *journal) spooled(ctx context.Context, e spool.Entry) (stored, error) {
-	if err := j.spool.Append(ctx, e); err != nil {
-		return stored{}, err
-	}
+	err := j.spool.Append(ctx, e)
+	// Also where there is no room: what keeps it full may not know that it should go.
 	j.wake()
-	return stored{}, nil
+	return stored{}, err
 }
 
 func (j *journal) direct(ctx context.Context, e spool.Entry) (stored, error) {

@@ -50,6 +50,8 @@ type outgoing struct {
 	// known may be; what was accepted later is another message.
 	there map[digest]int
 	known uint64
+	// read is the position up to which they were counted.
+	read uint64
 }
 
 var _ relay.Source = (*outgoing)(nil)
@@ -61,13 +63,18 @@ func (o *outgoing) Waiting(ctx context.Context, limit int) (rows []relay.Row, mo
 		if err != nil || len(entries) == 0 {
 			return nil, false, err
 		}
+		last := entries[len(entries)-1].Index
 		for _, e := range entries {
+			if len(rows) > 0 && o.is(&e) {
+				// It is left out once those before it are forgotten, and is forgotten then itself.
+				last = e.Index - 1
+				break
+			}
 			if o.published(&e) {
 				continue
 			}
 			rows = append(rows, relay.Row{ID: e.Index, Message: message(e.Entry)})
 		}
-		last := entries[len(entries)-1].Index
 		more = last < o.spool.Last()
 		if len(rows) == 0 {
 			if err := o.trim(last, 0); err != nil {
@@ -81,13 +88,17 @@ func (o *outgoing) Waiting(ctx context.Context, limit int) (rows []relay.Row, mo
 // published reports whether an entry is one of the messages that the stream was found to have. Each
 // of them stands for one entry: the same webhook accepted again is a delivery of its own.
 func (o *outgoing) published(e *spool.Indexed) bool {
-	key := digestOf(e.Key)
-	if e.Index > o.known || o.there[key] == 0 {
+	if !o.is(e) {
 		return false
 	}
-	o.there[key]--
+	o.there[digestOf(e.Key)]--
 	o.window.published(time.Now(), e.Key)
 	return true
+}
+
+// is reports whether one of the messages that were found is left for an entry.
+func (o *outgoing) is(e *spool.Indexed) bool {
+	return e.Index <= o.known && o.there[digestOf(e.Key)] > 0
 }
 
 // Published forgets the rows, and what was left out before them.
@@ -102,8 +113,13 @@ func (o *outgoing) Published(_ context.Context, rows []relay.Row, last uint64) e
 }
 
 // trim forgets the entries up to an index. Where it is not known at which position the stream
-// has the last of them, the position stays.
+// has the last of them, the position stays; with the last entry that a message was counted for, all
+// that were counted are behind it, and are not counted again.
 func (o *outgoing) trim(index, sequence uint64) error {
+	if index >= o.known {
+		sequence = max(sequence, o.read)
+		o.there = nil
+	}
 	position := o.spool.Position()
 	return o.spool.Trim(spool.Position{Stream: o.stream, Sequence: max(position.Sequence, sequence), Index: index})
 }
@@ -145,6 +161,9 @@ func (o *outgoing) setAside(row relay.Row) (file string, err error) {
 	if err := os.MkdirAll(o.aside, 0o700); err != nil {
 		return "", err
 	}
+	if err := syncDir(filepath.Dir(o.aside)); err != nil {
+		return "", err
+	}
 	key := digestOf(row.Message.Header[event.MessageID][0])
 	// The index alone would be that of another webhook once a damaged spool was moved away.
 	file = filepath.Join(o.aside, fmt.Sprintf("unpublishable-%d-%x.json", row.ID, key[:4]))
@@ -165,7 +184,12 @@ func writeDurably(path string, content []byte) error {
 	if err := os.Rename(unfinished, path); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(path))
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir makes the names in a directory durable.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
 	if err != nil {
 		return err
 	}
@@ -194,11 +218,10 @@ func (o *outgoing) Resync(ctx context.Context) (bus.Fence, error) {
 	if err != nil {
 		return bus.Fence{}, fmt.Errorf("read what is published: %w", err)
 	}
-	o.stream, o.known, o.there = identity, known, there
+	o.stream, o.known, o.there, o.read = identity, known, there, last
 	if o.spool.First() > known {
 		// Nothing waits that could be there: the next time need not read this again.
-		o.there = nil
-		return bus.Fence{}, o.trim(o.spool.Position().Index, last)
+		return bus.Fence{}, o.trim(known, last)
 	}
 	return bus.Fence{}, nil
 }

@@ -378,17 +378,9 @@ func TestRepeatAfterAnUnnotedPublish(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := openSpool(t, b.dir, spool.Limits{})
-	e := func(key string) spool.Entry {
-		header := map[string][]string{event.MessageID: {key}, "ce-id": {key}}
-		return spool.Entry{Subject: event.WebhookSubject("kycaid", "other"), Key: key, Header: header, At: time.Now()}
-	}
 	// Once published and not noted, and then accepted again before the crash.
-	for _, key := range []string{"kycaid:a", "kycaid:b", "kycaid:a"} {
-		if err := s.Append(t.Context(), e(key)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := b.bus.Publish(t.Context(), message(e("kycaid:a"))); err != nil {
+	appendKeys(t, s, "kycaid:a", "kycaid:b", "kycaid:a")
+	if _, err := b.bus.Publish(t.Context(), message(spoolEntry("kycaid:a"))); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the stream has forgotten the id", func() bool { return time.Since(b.lastStored(t)) > 5*window })
@@ -445,4 +437,55 @@ func TestResyncForgets(t *testing.T) {
 	r.stop()
 	start(t, kycaidOnly(), direct)
 	eventually(t, "the position is the end of the stream", func() bool { return s.Position().Sequence == 5 })
+}
+
+// spoolEntry is a webhook as the receiver spools it.
+func spoolEntry(key string) spool.Entry {
+	header := map[string][]string{event.MessageID: {key}, "ce-id": {key}}
+	return spool.Entry{Subject: event.WebhookSubject("kycaid", "other"), Key: key, Header: header, At: time.Now()}
+}
+
+func appendKeys(t *testing.T, s *spool.Spool, keys ...string) {
+	t.Helper()
+	for _, key := range keys {
+		if err := s.Append(t.Context(), spoolEntry(key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestNothingStaysBehind leaves out what another has published, at the end too.
+func TestNothingStaysBehind(t *testing.T) {
+	b := startBroker(t)
+	s := openSpool(t, b.dir, spool.Limits{})
+	appendKeys(t, s, "kycaid:a", "kycaid:b")
+	if _, err := b.bus.Publish(t.Context(), message(spoolEntry("kycaid:b"))); err != nil {
+		t.Fatal(err)
+	}
+	start(t, kycaidOnly(), b.spooled(t, s))
+	eventually(t, "the spool is empty", func() bool { return s.Size().Entries == 0 })
+	if diff := cmp.Diff([]string{"kycaid:b", "kycaid:a"}, b.ids(t)); diff != "" {
+		t.Errorf("stream (-want +got):\n%s", diff)
+	}
+}
+
+// TestCountedOnce finds a message for one entry, and not for a later one again.
+func TestCountedOnce(t *testing.T) {
+	b := startBroker(t)
+	const window = 100 * time.Millisecond
+	if err := b.bus.EnsureStreams(t.Context(), bus.StreamSettings{Retention: 24 * time.Hour, DeduplicationWindow: window, Replicas: 1}); err != nil {
+		t.Fatal(err)
+	}
+	s := openSpool(t, b.dir, spool.Limits{})
+	appendKeys(t, s, "kycaid:a")
+	if _, err := b.bus.Publish(t.Context(), message(spoolEntry("kycaid:a"))); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, kycaidOnly(), b.spooled(t, s))
+	eventually(t, "the spool is empty", func() bool { return s.Size().Entries == 0 })
+	r.stop()
+	eventually(t, "the stream has forgotten the id", func() bool { return time.Since(b.lastStored(t)) > 5*window })
+	appendKeys(t, s, "kycaid:a")
+	start(t, kycaidOnly(), b.spooled(t, s))
+	b.eventually(t, []string{"kycaid:a", "kycaid:a"})
 }
