@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -113,7 +114,7 @@ func (v *Verification) Envelope(instance, published, traceparent string) (cloude
 	if traceparent != "" {
 		e.SetExtension(extTraceparent, traceparent)
 	}
-	if err := e.SetData("application/json", v); err != nil {
+	if err := e.SetData(jsonType, v); err != nil {
 		return e, fmt.Errorf("verification event: %w", err)
 	}
 	return e, valid(e)
@@ -136,13 +137,16 @@ func VerificationOf(e cloudevents.Event) (v Verification, published string, err 
 }
 
 // VerificationEventID is the id of the event of one version: `<verification id>@<version>`.
-func VerificationEventID(id string, version int) string { return fmt.Sprintf("%s@%d", id, version) }
+func VerificationEventID(id string, version int) string { return id + "@" + strconv.Itoa(version) }
 
 // Traceparent returns the trace in which an event began.
 func Traceparent(e cloudevents.Event) string { return text(e, extTraceparent) }
 
+// sourceRoot is what all our sources begin with.
+const sourceRoot = "/verdict/"
+
 func source(instance, service, provider string) string {
-	return "/verdict/" + instance + "/" + service + "/" + provider
+	return sourceRoot + instance + "/" + service + "/" + provider
 }
 
 func text(e cloudevents.Event, extension string) string {

@@ -19,6 +19,7 @@ const (
 	contentType  = "content-type"
 	specversion  = prefix + "specversion"
 	octets       = "application/octet-stream"
+	jsonType     = "application/json"
 	maxAttribute = 4096 // bytes of an encoded attribute that we read
 )
 
@@ -54,57 +55,6 @@ func Encode(e cloudevents.Event) (header map[string][]string, data []byte, err e
 		set(prefix+name, text)
 	}
 	return header, e.Data(), nil
-}
-
-// Encode writes the CloudEvent of a delivery as Encode writes its Envelope, with less work: there
-// is one for each webhook.
-func (w *Webhook) Encode() (header map[string][]string, data []byte, err error) {
-	if !w.plain() {
-		envelope, err := w.Envelope()
-		if err != nil {
-			return nil, nil, err
-		}
-		return Encode(envelope)
-	}
-	attributes := [...]struct{ name, value string }{
-		{MessageID, w.ID},
-		{specversion, cloudevents.CloudEventsVersionV1},
-		{prefix + "id", encodeValue(w.ID)},
-		{prefix + "source", source(w.Instance, "receiver", w.Provider)},
-		{prefix + "type", webhookType + w.Provider + "." + w.Event},
-		{prefix + "datacontenttype", octets},
-		{contentType, octets},
-		{prefix + "time", types.FormatTime(w.ReceivedAt)},
-		{prefix + extSealKey, encodeValue(w.SealKey)},
-		{prefix + extTraceparent, encodeValue(w.Traceparent)},
-	}
-	values := make([]string, len(attributes))
-	header = make(map[string][]string, len(attributes)+1) // One more is the message's hop.
-	for i, a := range &attributes {
-		if a.value != "" {
-			values[i] = a.value
-			header[a.name] = values[i : i+1 : i+1]
-		}
-	}
-	return header, w.Sealed, nil
-}
-
-// plain reports whether the event of the delivery is valid and has names that stand in a header
-// as they are.
-func (w *Webhook) plain() bool {
-	return isName(w.Instance) && isName(w.Provider) && isName(w.Event) && isVisible(w.ID) &&
-		!w.ReceivedAt.IsZero() && w.SealKey != "" && len(w.Sealed) > 0
-}
-
-// isName reports whether text has lower-case letters, digits, dashes and underscores alone.
-func isName(text string) bool {
-	for i := range len(text) {
-		c := text[i]
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return text != ""
 }
 
 // Decode reads an event in binary mode. Header names are read in any case, since servers and

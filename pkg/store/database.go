@@ -25,6 +25,8 @@ type database struct {
 
 	// guard is asked at the start of every transaction whether it may write; nil is always.
 	guard func(context.Context, statements) error
+	// committed gets the rows of the outbox of every transaction, before any of its callers returns; nil is nobody.
+	committed func([]OutboxRow)
 	// shared has the transactions of many callers become one; turn is held by the one under way.
 	shared   *batch.Group[*work, struct{}]
 	turn     chan struct{}

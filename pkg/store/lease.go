@@ -39,7 +39,8 @@ func openLifecycle(ctx context.Context, at Location, provider string, ttl time.D
 	if err != nil {
 		return nil, wrap("open store of "+provider, err)
 	}
-	l := &Lifecycle{db: db, provider: provider, lost: make(chan struct{})}
+	l := &Lifecycle{db: db, provider: provider, recent: &recent{}, lost: make(chan struct{})}
+	db.committed = l.recent.add
 	if !db.postgres() {
 		return l, nil
 	}

@@ -12,6 +12,7 @@ import (
 type Lifecycle struct {
 	db       *database
 	provider string
+	recent   *recent
 	lease    *lease        // nil on SQLite, where the lock on the file is the lease
 	lost     chan struct{} // never closed on SQLite
 }

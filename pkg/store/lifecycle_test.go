@@ -165,6 +165,31 @@ func testOwner(t *testing.T, at place) {
 	}))
 }
 
+func testPayload(t *testing.T, at place) {
+	l := newLifecycle(t, at(t))
+	owner := Owner{Verification: testID("a"), Event: "qes_created", Seq: 9}
+	seen := start.Truncate(time.Microsecond)
+	sighting := Sighting{Seq: 4, At: seen, ReceivedAt: seen.Add(time.Second), Delivery: "p:d"}
+	must(t, l.Update(t.Context(), func(tx *Tx) error {
+		check(t, tx.SetOwner(t.Context(), "owned", owner))
+		check(t, tx.SetOwner(t.Context(), "both", owner))
+		check(t, tx.AddSighting(t.Context(), "sighted", sighting))
+		check(t, tx.AddSighting(t.Context(), "both", sighting))
+		for signal, want := range map[string]Payload{
+			"neither": {},
+			"owned":   {Owner: owner, Owned: true},
+			"sighted": {Sighting: sighting, Sighted: true},
+			"both":    {Owner: owner, Owned: true, Sighting: sighting, Sighted: true},
+		} {
+			got, err := tx.Payload(t.Context(), signal)
+			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+				t.Errorf("%s: error %v (-want +got):\n%s", signal, err, diff)
+			}
+		}
+		return nil
+	}))
+}
+
 func testUpdateAllOrNothing(t *testing.T, at place) {
 	l := newLifecycle(t, at(t))
 	before := dump(t, l.db, lifecycleTables...)

@@ -2,7 +2,7 @@ package store
 
 import (
 	"context"
-	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/verdict-stream/verdict/pkg/verification"
@@ -28,17 +28,19 @@ func (tx *Tx) Append(ctx context.Context, rows ...OutboxRow) error {
 		return wrap("append to the outbox", err)
 	}
 	for i, row := range rows {
-		header, err := json.Marshal(row.Header)
+		header, err := encodeHeader(row.Header)
 		if err != nil {
 			return wrap("append to the outbox", errUnreadable)
 		}
+		row.ID, row.Data = first+int64(i), notNull(row.Data)
 		_, err = tx.exec(ctx, `
 			INSERT INTO lifecycle_outbox (provider, id, lane, event_id, verification, subject, header, data)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-			tx.provider, first+int64(i), row.Lane, row.EventID, verificationOf(row.EventID), row.Subject, string(header), notNull(row.Data))
+			tx.provider, row.ID, row.Lane, row.EventID, verificationOf(row.EventID), row.Subject, header, row.Data)
 		if err != nil {
 			return wrap("append to the outbox", err)
 		}
+		tx.numbers.given = append(tx.numbers.given, row)
 	}
 	return nil
 }
@@ -46,8 +48,11 @@ func (tx *Tx) Append(ctx context.Context, rows ...OutboxRow) error {
 // reservedNumbers is how many numbers a transaction reserves at a time. Those that it does not give are never given.
 const reservedNumbers = 256
 
-// numbers are those that the transaction under way has reserved for rows of the outbox.
-type numbers struct{ next, end int64 }
+// numbers are those that the transaction under way has reserved for rows of the outbox, and the rows that were given one.
+type numbers struct {
+	next, end int64
+	given     []OutboxRow
+}
 
 // take returns the first of n numbers that follow each other.
 func (r *numbers) take(ctx context.Context, tx *Tx, n int64) (int64, error) {
@@ -83,8 +88,9 @@ func notNull(data []byte) []byte {
 }
 
 const (
-	selectWaiting = `SELECT id, lane, event_id, subject, header, data FROM lifecycle_outbox
-		WHERE provider = $1 AND lane = $2 ORDER BY id LIMIT $3`
+	selectWaiting = `SELECT id FROM lifecycle_outbox WHERE provider = $1 AND lane = $2 ORDER BY id LIMIT $3`
+	selectRows    = `SELECT id, lane, event_id, subject, header, data FROM lifecycle_outbox
+		WHERE provider = $1 AND lane = $2 AND id BETWEEN $3 AND $4 ORDER BY id`
 	selectOutbox = `SELECT id, lane, event_id, subject, header, data FROM lifecycle_outbox
 		WHERE provider = $1 AND lane = $2 AND verification = $3 ORDER BY id`
 )
@@ -108,8 +114,40 @@ func (tx *Tx) DropOutbox(ctx context.Context, lane string, eventIDs ...string) e
 
 // Waiting returns the first rows of a lane, in order. Nothing of a transaction under way is in it.
 func (l *Lifecycle) Waiting(ctx context.Context, lane string, limit int) ([]OutboxRow, error) {
-	rows, err := list(ctx, l.db.read(), scanOutboxRow, selectWaiting, l.provider, lane, limit)
-	return rows, wrap("read the outbox", err)
+	ids, err := list(ctx, l.db.read(), func(scan scanner) (id int64, err error) {
+		err = scan(&id)
+		return id, err
+	}, selectWaiting, l.provider, lane, limit)
+	if err != nil {
+		return nil, wrap("read the outbox", err)
+	}
+	rows := l.recent.take(ids)
+	err = l.complete(ctx, lane, ids, rows)
+	// What was deleted meanwhile waits no more.
+	return slices.DeleteFunc(rows, func(row OutboxRow) bool { return row.ID == 0 }), wrap("read the outbox", err)
+}
+
+// complete reads the rows that are missing.
+func (l *Lifecycle) complete(ctx context.Context, lane string, ids []int64, rows []OutboxRow) error {
+	missing := func(row OutboxRow) bool { return row.ID == 0 }
+	first := slices.IndexFunc(rows, missing)
+	if first < 0 {
+		return nil
+	}
+	last := len(rows) - 1
+	for !missing(rows[last]) {
+		last--
+	}
+	read, err := list(ctx, l.db.read(), scanOutboxRow, selectRows, l.provider, lane, ids[first], ids[last])
+	if err != nil {
+		return err
+	}
+	for _, row := range read {
+		if i, found := slices.BinarySearch(ids, row.ID); found {
+			rows[i] = row
+		}
+	}
+	return nil
 }
 
 // MarkPublished deletes the rows of a lane up to an id and records that the stream holds them up to the position lastSeq.
@@ -139,5 +177,7 @@ func scanOutboxRow(scan scanner) (OutboxRow, error) {
 	if err := scan(&row.ID, &row.Lane, &row.EventID, &row.Subject, &header, &row.Data); err != nil {
 		return OutboxRow{}, err
 	}
-	return row, decode(header, &row.Header)
+	var err error
+	row.Header, err = decodeHeader(header)
+	return row, err
 }

@@ -13,19 +13,6 @@ type Sighting struct {
 	Delivery   string
 }
 
-// Sighting returns the sighting of a signal, and whether there is one.
-func (tx *Tx) Sighting(ctx context.Context, signal string) (Sighting, bool, error) {
-	var s Sighting
-	var at, received int64
-	found, err := tx.one(ctx, []any{&s.Seq, &at, &received, &s.Delivery},
-		`SELECT seq, at, received_at, delivery FROM lifecycle_sighting WHERE provider = $1 AND signal = $2`, tx.provider, signal)
-	if err != nil || !found {
-		return Sighting{}, false, wrap("read sighting", err)
-	}
-	s.At, s.ReceivedAt = instant(at), instant(received)
-	return s, true, nil
-}
-
 // AddSighting records a sighting. Of several the one with the lowest position stays.
 func (tx *Tx) AddSighting(ctx context.Context, signal string, s Sighting) error {
 	_, err := tx.exec(ctx, `

@@ -93,7 +93,13 @@ func (d *database) transact(ctx context.Context, fn func(statements) error) erro
 	if err := fn(s); err != nil {
 		return err
 	}
-	return classify(ctx, tx.Commit())
+	if err := tx.Commit(); err != nil {
+		return classify(ctx, err)
+	}
+	if d.committed != nil {
+		d.committed(s.numbers.given)
+	}
+	return nil
 }
 
 // commit is the transaction of all that have waited, but for those who left. One who waited alone is no exception: what fails, fails again

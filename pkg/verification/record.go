@@ -233,7 +233,7 @@ func eventOf(before, next State, s *Signal) string {
 	switch {
 	case s.made():
 		return s.Says
-	case !sameJSON(before.decisive(), next.decisive()):
+	case before.Status != next.Status, !sameJSON(before.decisive(), next.decisive()):
 		return string(next.Status)
 	case next.DataAnonymized && !before.DataAnonymized:
 		return Anonymized

@@ -60,6 +60,16 @@ type touched struct {
 	record  *verification.Record
 	kind    *verification.Kind
 	changed bool // and has to be saved
+	// now is what its signals come to under the settings in force; nil where that is not known.
+	now *verification.State
+}
+
+// state is what its signals come to under the settings in force.
+func (t *touched) state() verification.State {
+	if t.now != nil {
+		return *t.now
+	}
+	return foldNow(t.kind, t.record)
 }
 
 // signal adds one signal to its verification.
@@ -85,7 +95,7 @@ func (c *change) signal(ctx context.Context, t *told) error {
 	if err != nil {
 		return err
 	}
-	touched.changed = true
+	touched.changed, touched.now = true, nil
 	// Else the delivery has made its event when it was handled before, or it is a repeat. One
 	// whose event was followed by another copy's is told to be a repeat once more, which its
 	// event outweighs.
@@ -99,17 +109,15 @@ func (c *change) signal(ctx context.Context, t *told) error {
 // delivery is handled late, what the later one did is taken back.
 func (c *change) own(ctx context.Context, t *told) (bool, error) {
 	mine := store.Owner{Verification: t.id, Event: t.signal.Event, Seq: t.signal.Seq}
-	owner, known, err := c.tx.Owner(ctx, t.signal.ID)
+	payload, err := c.tx.Payload(ctx, t.signal.ID)
 	if err != nil {
 		return false, err
 	}
+	owner, known := payload.Owner, payload.Owned
 	if known && (owner.Verification != mine.Verification || owner.Event != mine.Event) {
 		c.result.anomalies = append(c.result.anomalies, verification.AnomalyPayloadReused)
 	}
-	seen, before, err := c.tx.Sighting(ctx, t.signal.ID)
-	if err != nil {
-		return false, err
-	}
+	seen, before := payload.Sighting, payload.Sighted
 	if before && seen.Seq < t.signal.Seq {
 		t.signal.Seq, t.signal.At, t.signal.ReceivedAt, t.signal.Delivery = seen.Seq, seen.At, seen.ReceivedAt, seen.Delivery
 	}
@@ -176,7 +184,7 @@ func (c *change) event(ctx context.Context, t *touched, made *verification.Chang
 		return err
 	}
 	c.rows = append(c.rows, row)
-	t.changed = true
+	t.changed, t.now = true, &made.State
 	c.result.applied = true
 	c.result.changes = append(c.result.changes, *made)
 	return nil
@@ -188,7 +196,7 @@ func (c *change) save(ctx context.Context) error {
 		if !t.changed {
 			continue
 		}
-		if err := c.tx.Save(ctx, t.record, c.dates(t.kind, t.record)); err != nil {
+		if err := c.tx.Save(ctx, t.record, c.datesOf(t.record, t.state())); err != nil {
 			return err
 		}
 	}

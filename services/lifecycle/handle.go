@@ -38,11 +38,7 @@ type delivery struct {
 // handle brings one delivery to its outcome. It returns nil once the outcome is durable; see
 // bus.Consumer for what an error means.
 func (w *worker) handle(ctx context.Context, m bus.Stored) error {
-	envelope, err := event.Decode(m.Header, m.Data)
-	if err != nil {
-		return bus.Permanent(causeUnreadable, err)
-	}
-	webhook, err := event.WebhookOf(envelope)
+	webhook, err := event.DecodeWebhook(m.Header, m.Data)
 	if err != nil {
 		return bus.Permanent(causeUnreadable, err)
 	}

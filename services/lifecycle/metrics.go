@@ -18,6 +18,7 @@ type metrics struct {
 	provider  metric.MeasurementOption
 	name      string
 	outcomes  metric.Int64Counter
+	outcomeOf map[event.OutcomeName][]metric.AddOption // what an outcome is counted with
 	events    metric.Int64Counter
 	anomalies metric.Int64Counter
 	unknown   metric.Int64Counter
@@ -37,6 +38,11 @@ func newMetrics(provider string) (*metrics, error) {
 		metric.WithDescription("Anomalies that signals brought."))
 	m.unknown, errs[3] = meter.Int64Counter("verdict_unknown_values_total",
 		metric.WithDescription("Values of known fields that the decoder does not know."))
+	m.outcomeOf = make(map[event.OutcomeName][]metric.AddOption, len(event.Outcomes))
+	for _, name := range event.Outcomes {
+		m.outcomeOf[name] = []metric.AddOption{metric.WithAttributeSet(attribute.NewSet(
+			attribute.String("provider", provider), attribute.String("outcome", string(name))))}
+	}
 	m.waiting, errs[4] = meter.Float64Gauge("verdict_oldest_unprocessed_seconds", metric.WithUnit("s"),
 		metric.WithDescription("How long the oldest delivery without an outcome has waited."))
 	return m, errors.Join(errs[:]...)
@@ -60,7 +66,7 @@ func (m *metrics) signals(ctx context.Context, r *result) {
 }
 
 func (m *metrics) outcome(ctx context.Context, name event.OutcomeName) {
-	m.outcomes.Add(ctx, 1, m.provider, metric.WithAttributes(attribute.String("outcome", string(name))))
+	m.outcomes.Add(ctx, 1, m.outcomeOf[name]...)
 }
 
 func (m *metrics) published(ctx context.Context, n int) { m.events.Add(ctx, int64(n), m.provider) }

@@ -51,7 +51,7 @@ func (c *change) sighting(ctx context.Context, s verification.Signal) error {
 	if !ok {
 		return nil
 	}
-	t.changed = true
+	t.changed, t.now = true, nil
 	copied := told.Signal
 	copied.Seq, copied.At, copied.ReceivedAt, copied.Delivery = s.Seq, s.At, s.ReceivedAt, s.Delivery
 	made, err := kind.ApplyFor(t.record, copied, verification.Cause{ID: s.Delivery, Seq: s.Seq})

@@ -186,7 +186,7 @@ func (a *adoption) merge(ctx context.Context, id verification.ID, data *event.Ve
 	if err != nil {
 		return err
 	}
-	t.changed = true
+	t.changed, t.now = true, nil
 	for _, row := range waiting {
 		t.record.Retract(versionOf(row.Data))
 		if err := a.change.tx.DropOutbox(ctx, a.stream, row.EventID); err != nil {

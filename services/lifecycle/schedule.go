@@ -34,8 +34,12 @@ func (w *worker) schedule() string {
 
 // dates are when something happens to a verification by itself.
 func (w *worker) dates(kind *verification.Kind, r *verification.Record) store.Dates {
+	return w.datesOf(r, foldNow(kind, r))
+}
+
+// datesOf is dates of a record whose signals are known to come to a state.
+func (w *worker) datesOf(r *verification.Record, s verification.State) store.Dates {
 	var d store.Dates
-	s := foldNow(kind, r)
 	if s.ReviewDueAt != nil && !s.Overdue {
 		d.Due = *s.ReviewDueAt
 	}

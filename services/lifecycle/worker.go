@@ -106,18 +106,14 @@ func (w *worker) lane(sandbox bool) *outbox {
 // row makes the outbox row of a change.
 func (w *worker) row(ctx context.Context, r *verification.Record, kind *verification.Kind, c *verification.Change, begun string) (store.OutboxRow, error) {
 	data := event.NewVerification(r.ID, kind.Scope, *c)
-	envelope, err := data.Envelope(w.Instance, c.Event, begun)
-	if err != nil {
-		return store.OutboxRow{}, err
-	}
-	header, body, err := event.Encode(envelope)
+	header, body, err := data.Encode(w.Instance, c.Event, begun)
 	if err != nil {
 		return store.OutboxRow{}, err
 	}
 	// The hop: the event is published later, when this span has ended.
 	telemetry.Inject(ctx, header)
 	return store.OutboxRow{
-		Lane: w.lane(r.Sandbox).stream, EventID: envelope.ID(), Header: header, Data: body,
+		Lane: w.lane(r.Sandbox).stream, EventID: event.VerificationEventID(data.ID, data.Version), Header: header, Data: body,
 		Subject: event.VerificationSubject(r.Sandbox, w.provider.Name, kind.Name, c.Event),
 	}, nil
 }
