@@ -25,9 +25,9 @@ const (
 	causeUnknownRow     = "unknown_row" // the decoder says what the table of the kind lacks
 )
 
-// maxReasons bounds what one signal brings into an event. The providers' whole lists are
+// MaxReasons bounds what one signal brings into an event. The providers' whole lists are
 // shorter; a body may hold a hundred thousand.
-const maxReasons = 200
+const MaxReasons = 200
 
 // delivery is an accepted webhook on its way through the lifecycle.
 type delivery struct {
@@ -153,7 +153,7 @@ func (w *worker) signals(d delivery, elements []provider.Element) ([]told, error
 		}
 		s := e.Signal
 		s.Event, s.Unknown = d.Event, e.Unknown
-		s.Reasons = s.Reasons[:min(len(s.Reasons), maxReasons)]
+		s.Reasons = s.Reasons[:min(len(s.Reasons), MaxReasons)]
 		s.Received(d.seq, d.ReceivedAt, d.ID)
 		if err := kind.Fill(&s); err != nil {
 			return nil, bus.Permanent(causeUnknownRow, err)

@@ -253,7 +253,7 @@ func TestReasonsAreBounded(t *testing.T) {
 	h.post("check", body{Ref: "a", Says: "no", At: noon, Reasons: 100_000})
 	h.settle()
 	events := h.events(bus.Verifications)
-	if len(events) != 1 || len(events[0].Reasons) != maxReasons {
+	if len(events) != 1 || len(events[0].Reasons) != MaxReasons {
 		t.Fatalf("%d events; dead letters: %+v", len(events), h.dead())
 	}
 }

@@ -47,6 +47,8 @@ func (v *verified) path(r *route, set *ProviderConfig) (hint string) {
 		return ""
 	case r.provider == "":
 		return "the path does not name the provider: it is " + want
+	case r.provider != v.Provider:
+		return "the path is not that of " + v.Provider + ": it is " + want
 	case token == "" && r.token != nil:
 		return "the path has a URL token, and " + setting + " is not set here"
 	case token != "" && r.token == nil && slices.ContainsFunc(r.rest, same):

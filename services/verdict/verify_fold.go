@@ -102,6 +102,7 @@ func (f *folding) apply(v *verified, e provider.Element) (*verifiedPart, error) 
 	}
 	s := e.Signal
 	s.Event, s.Unknown = v.Event, e.Unknown
+	s.Reasons = s.Reasons[:min(len(s.Reasons), lifecycle.MaxReasons)]
 	s.Received(f.seq, f.now, v.ID)
 	if err := kind.Fill(&s); err != nil {
 		return nil, err
