@@ -69,21 +69,25 @@ func (p *projector) settle(ctx context.Context, s settlement) error {
 	return nil
 }
 
-// complete reads what the tables hold and the basis does not know. Most often that is nothing. The row is then the one that was read or
-// written last, or there is none yet: what replaces it makes sure.
+// complete reads what the tables hold and the basis does not know. Most often that is nothing: a basis that once knew all was told of
+// what came since, and the row is the one that it has written. One that did not may know of all events, told of them again after a
+// restart, and still not of the row.
 func (p *projector) complete(ctx context.Context, s settlement) error {
-	if s.complete && p.model.Exclusive() {
-		return nil
+	if s.complete {
+		if p.model.Exclusive() {
+			return nil
+		}
+		count, err := p.model.EventCount(ctx, s.id, s.sandbox)
+		if err != nil {
+			return unavailable(err)
+		}
+		// There may be more in the tables than when the basis was locked.
+		s.collect()
+		if count == len(s.versions) {
+			return nil
+		}
 	}
-	count, err := p.model.EventCount(ctx, s.id, s.sandbox)
-	if err != nil {
-		return unavailable(err)
-	}
-	// There may be more in the tables than when the basis was locked.
-	s.collect()
-	if count != len(s.versions) {
-		err = p.load(ctx, s)
-	}
+	err := p.load(ctx, s)
 	s.complete = err == nil
 	return err
 }
