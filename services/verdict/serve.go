@@ -108,7 +108,7 @@ func (*apiCommand) Run(w io.Writer, f *settingFlags, p []provider.Provider) erro
 // collected. What is in use is some tens of megabytes, and almost all that is allocated lives for
 // one webhook: with Go's default of 100 a seventh of the processor's time went into collecting.
 // GOGC in the environment beats it.
-const heapGrowth = 300
+const heapGrowth = 200
 
 // serve loads the settings and runs the role until the process is interrupted. A second
 // interrupt ends it at once.
