@@ -25,8 +25,9 @@ func Inject(ctx context.Context, header map[string][]string) {
 	if len(fresh) == 0 {
 		return
 	}
+	fields := traceContext.Fields()
 	for name := range header {
-		if slices.Contains(traceContext.Fields(), strings.ToLower(name)) {
+		if slices.Contains(fields, strings.ToLower(name)) {
 			delete(header, name)
 		}
 	}

@@ -48,11 +48,7 @@ func (r *round) collect(ctx context.Context) (*Evidence, error) {
 
 // webhook takes over a stored delivery.
 func (e *Evidence) webhook(m bus.Stored, keys *seal.Keyring) error {
-	envelope, err := event.Decode(m.Header, m.Data)
-	if err != nil {
-		return err
-	}
-	w, err := event.WebhookOf(envelope)
+	w, err := event.DecodeWebhook(m.Header, m.Data)
 	if err != nil {
 		return err
 	}

@@ -205,11 +205,7 @@ func (p *projector) deliveryOf(ctx context.Context, signal *verification.Signal)
 	if err != nil {
 		return event.Webhook{}, err
 	}
-	envelope, err := event.Decode(message.Header, message.Data)
-	if err != nil {
-		return event.Webhook{}, unreadable("delivery of a signal", err)
-	}
-	webhook, err := event.WebhookOf(envelope)
+	webhook, err := event.DecodeWebhook(message.Header, message.Data)
 	if err != nil {
 		return event.Webhook{}, unreadable("delivery of a signal", err)
 	}

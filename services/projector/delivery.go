@@ -26,11 +26,7 @@ func (p *projector) held(ctx context.Context, message bus.Stored) error {
 
 // delivery writes what the headers of a sealed delivery say; its body is not opened.
 func (p *projector) delivery(ctx context.Context, message bus.Stored, outcome string) (event.Webhook, error) {
-	envelope, err := event.Decode(message.Header, message.Data)
-	if err != nil {
-		return event.Webhook{}, unreadable("delivery", err)
-	}
-	webhook, err := event.WebhookOf(envelope)
+	webhook, err := event.DecodeWebhook(message.Header, message.Data)
 	if err != nil {
 		return event.Webhook{}, unreadable("delivery", err)
 	}
