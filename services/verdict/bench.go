@@ -22,7 +22,7 @@ type benchCommand struct {
 	Quick       bool     `help:"See that everything works, within a minute: loads of a second, few connections, small sizes. The figures say little."`
 	Large       bool     `help:"Measure the part size at 100,000 and 1,000,000 verifications."`
 	Dir         string   `help:"Where to make the temporary directory, and so the disk that is measured; otherwise the system's own place." placeholder:"DIR" type:"path"`
-	Provider    string   `default:"idenfy" help:"Who sends the webhooks."`
+	Provider    string   `help:"Who sends the webhooks; otherwise the first provider that there is."`
 	Profile     string   `help:"Instead of measuring, write profiles of everything in one process under load to a directory." placeholder:"DIR" type:"path"`
 }
 
@@ -86,6 +86,9 @@ func (cmd *benchCommand) Run(out io.Writer, providers []provider.Provider) error
 }
 
 func (cmd *benchCommand) config(providers []provider.Provider) (bench.Config, error) {
+	if cmd.Provider == "" && len(providers) > 0 {
+		cmd.Provider = providers[0].Name
+	}
 	sender, err := findProvider(providers, cmd.Provider)
 	if err != nil {
 		return bench.Config{}, err
