@@ -57,6 +57,7 @@ func (cmd *benchServeCommand) Run(out io.Writer, flags *settingFlags, providers 
 	case "keeper":
 		return slowdisk.Keep(cmd.SlowBy)
 	case "broker", "roofline":
+		tune() // What Verdict is compared with has the same.
 		return cmd.baseline(flags.load(), providers)
 	default:
 		return serve(Role(cmd.What), out, flags, providers)

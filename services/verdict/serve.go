@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -104,12 +103,6 @@ func (*apiCommand) Run(w io.Writer, f *settingFlags, p []provider.Provider) erro
 	return serve(RoleAPI, w, f, p)
 }
 
-// heapGrowth is by how many percent the heap may grow before what is not used any more is
-// collected. What is in use is some tens of megabytes, and almost all that is allocated lives for
-// one webhook: with Go's default of 100 a seventh of the processor's time went into collecting.
-// GOGC in the environment beats it.
-const heapGrowth = 200
-
 // serve loads the settings and runs the role until the process is interrupted. A second
 // interrupt ends it at once.
 func serve(role Role, out io.Writer, flags *settingFlags, providers []provider.Provider) error {
@@ -122,9 +115,7 @@ func serve(role Role, out io.Writer, flags *settingFlags, providers []provider.P
 			return err
 		}
 	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(heapGrowth)
-	}
+	tune()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
