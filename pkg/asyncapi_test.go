@@ -84,7 +84,8 @@ func TestAsyncAPIHasTheSubjects(t *testing.T) {
 		"held":          event.HeldSubject("{provider}"),
 		"rejected":      event.RejectedSubject("{provider}", "{cause}"),
 		"outcomes":      event.OutcomeSubject("{provider}", "{outcome}"),
-		// These two are not made by package event.
+		// These are not made by package event.
+		"audit":  "kyc.audit.{verb}",
 		"dead":   "kyc.dead.{consumer}",
 		"canary": "kyc.canary",
 	}

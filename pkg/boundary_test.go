@@ -38,6 +38,7 @@ func TestBoundaries(t *testing.T) {
 		{"batch", [][]string{nats, sql, http, cloud}},
 		{"spool", [][]string{nats, sql, http, cloud, {module + "event", module + "bus"}}},
 		{"capacity", [][]string{nats, cloud, {module + "bus", module + "store"}}},
+		{"runs", [][]string{{"modernc.org", "github.com/jackc"}, {module + "store", module + "provider"}}},
 		{"relay", [][]string{{"modernc.org", "github.com/jackc"}, {module + "store", module + "spool", module + "provider"}}},
 		{"claims", [][]string{nats, sql, cloud}},
 		{"seal", [][]string{nats, sql, http, cloud, {module + "event", module + "verification", module + "provider"}}},

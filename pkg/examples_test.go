@@ -170,6 +170,9 @@ func examples(t *testing.T) map[string]any {
 		EventID: webhook.ID, Provider: "idenfy", Cause: "invalid_json", Error: "body is not JSON", Attempts: 1,
 		FirstErrorAt: exampleTime, LastErrorAt: exampleTime,
 	}
+	shown["audit-entry.replay.json"] = bus.AuditEntry{
+		At: exampleTime, Verb: "replay", Actor: "operator@host", Via: "cli", Target: "replay onboarding-backfill", Filter: "provider=idenfy", Count: 1204,
+	}
 	return shown
 }
 

@@ -70,6 +70,7 @@ func TestSchemasRefuse(t *testing.T) {
 		{"rejection.json", "body_sha256", "0a"},
 		{"problem.json", "status", 200},
 		{"dead-letter.json", "cause", "In Words"},
+		{"audit-entry.json", "verb", "In Words"},
 	} {
 		schema, err := compiler.Compile(schemas.Base + c.schema)
 		if err != nil {

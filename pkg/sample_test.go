@@ -92,6 +92,10 @@ func instances(t *testing.T) map[string][]any {
 			EventID: "acme:0123456789abcdef", Provider: "acme",
 			Cause: "invalid_json", Error: "body is not JSON", Attempts: 1, FirstErrorAt: sampleTime, LastErrorAt: sampleTime,
 		}},
+		"audit-entry.json": {
+			bus.AuditEntry{At: sampleTime, Verb: "replay", Actor: "anna@host", Via: "cli", Target: "replay late", Filter: "provider=acme", Count: 7, Note: "started"},
+			bus.AuditEntry{At: sampleTime, Verb: "rebuild", Actor: "token", Via: "api", Target: "readmodel"},
+		},
 	}
 	for _, v := range sampleEvents(t) {
 		all["verification.json"] = append(all["verification.json"], v)

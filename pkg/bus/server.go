@@ -28,6 +28,9 @@ const (
 	readyTimeout = 10 * time.Second
 )
 
+// AdminURL is where a server on that address is, for who may do everything.
+func AdminURL(addr, password string) string { return "nats://" + adminUser + ":" + password + "@" + addr }
+
 // ServerConfig describes the in-process server.
 type ServerConfig struct {
 	// Dir is where the streams live. One server at a time may use it.

@@ -19,6 +19,7 @@ const (
 	Rejected      = "KYC_REJECTED"
 	Outcomes      = "KYC_OUTCOMES"
 	Canary        = "KYC_CANARY"
+	Audits        = "KYC_AUDIT"
 )
 
 const (
@@ -80,6 +81,10 @@ func definitions(s StreamSettings) []jetstream.StreamConfig {
 			Subjects: []string{"kyc.outcome.*.*"}, MaxAge: raw, Discard: jetstream.DiscardNew, AllowAtomicPublish: true,
 		},
 		{
+			Name: Audits, Description: "Who changed what by hand, for good.",
+			Subjects: []string{auditSubjects + "*"}, Discard: jetstream.DiscardNew, DenyDelete: true,
+		},
+		{
 			Name: Canary, Description: "The last proof that a write becomes durable.",
 			Subjects: []string{"kyc.canary"}, MaxMsgsPerSubject: 1, Discard: jetstream.DiscardOld,
 		},
@@ -96,6 +101,9 @@ func (b *Bus) EnsureStreams(ctx context.Context, settings StreamSettings) error 
 		if err := b.ensureStream(ctx, config); err != nil {
 			return err
 		}
+	}
+	if err := b.ensureEntries(ctx, settings.Replicas); err != nil {
+		return err
 	}
 	b.streams.Store(&settings)
 	return nil
