@@ -20,8 +20,12 @@ import (
 	"github.com/verdict-stream/verdict/pkg/provider/all"
 )
 
+// database returns a new PostgreSQL database. Where the tests were built without it, it is nil.
+var database func(t *testing.T) string
+
 // TestCrash plays for FOR, from SEED on, in the form that FORM names or in all, with the
-// faults that FAULTS lists or with all. The binary is VERDICT, or is built.
+// faults that FAULTS lists or with all, in the spool's mode that SPOOL names or in all. The binary
+// is VERDICT, or is built.
 func TestCrash(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -29,7 +33,7 @@ func TestCrash(t *testing.T) {
 	}
 	cfg := Config{
 		Broker: []string{self}, Dir: filepath.Join(os.TempDir(), "verdict-crash-"+strconv.Itoa(os.Getpid())), Providers: all.Providers(),
-		Seed: rand.Uint64(), Forms: Forms, For: 10 * time.Minute, RoundLength: time.Minute,
+		Seed: rand.Uint64(), Forms: Forms, Spools: Spools, For: 10 * time.Minute, RoundLength: time.Minute,
 		Rate: 80, Window: time.Second, Log: os.Stderr,
 	}
 	if given := os.Getenv("SEED"); given != "" {
@@ -55,6 +59,14 @@ func TestCrash(t *testing.T) {
 				t.Fatalf("FAULTS: there is no %q, there are %v", name, Faults)
 			}
 		}
+	}
+	if given := os.Getenv("SPOOL"); given != "" {
+		if cfg.Spools = []string{given}; !slices.Contains(Spools, given) {
+			t.Fatalf("SPOOL: there is no %q, there are %v", given, Spools)
+		}
+	}
+	if database != nil {
+		cfg.Database = func() string { return database(t) }
 	}
 	cfg.Verdict = cmp.Or(os.Getenv("VERDICT"), build(t))
 	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)

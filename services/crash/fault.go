@@ -39,7 +39,8 @@ func (r *round) deal() []fault {
 	}
 	r.random.Shuffle(len(hand), func(i, j int) { hand[i], hand[j] = hand[j], hand[i] })
 	return slices.DeleteFunc(append([]fault{faultBackup}, hand...), func(f fault) bool {
-		return len(r.cfg.Faults) > 0 && !slices.Contains(r.cfg.Faults, f.name)
+		elsewhere := r.cfg.Database != nil && (f.name == faultBackup.name || f.name == faultRestore.name)
+		return elsewhere || len(r.cfg.Faults) > 0 && !slices.Contains(r.cfg.Faults, f.name)
 	})
 }
 

@@ -69,7 +69,7 @@ type installation struct {
 }
 
 // newInstallation makes one; nothing runs yet.
-func newInstallation(form Form, cfg *Config, dir string) (in *installation, err error) {
+func newInstallation(form Form, cfg *Config, seed uint64, dir string) (in *installation, err error) {
 	in = &installation{
 		form: form, logs: filepath.Join(dir, "logs"), command: map[string][]string{}, own: map[string]map[string]string{},
 		lines: map[string]*line{}, client: &http.Client{Timeout: askTimeout, Transport: &http.Transport{}},
@@ -89,6 +89,10 @@ func newInstallation(form Form, cfg *Config, dir string) (in *installation, err 
 		"VERDICT_ADMIN_TOKEN":          adminToken,
 		"VERDICT_DEDUPLICATION_WINDOW": cfg.Window.String(),
 		"VERDICT_DEADLINES":            deadlines(in.providers),
+		"VERDICT_SPOOL":                cfg.spool(seed),
+	}
+	if cfg.Database != nil {
+		in.settings["VERDICT_DATABASE_URL"] = cfg.Database()
 	}
 	for _, p := range in.providers {
 		in.settings["VERDICT_SECRET_"+strings.ToUpper(p.Name)] = secretOf(p.Name)

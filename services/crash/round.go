@@ -51,7 +51,7 @@ const (
 func play(ctx context.Context, cfg *Config, form Form, seed uint64, length time.Duration, report *Report) (found []Finding, err error) {
 	dir := filepath.Join(cfg.Dir, fmt.Sprintf("%02d-%s-%d", report.Rounds, form.Name, seed))
 	r := &round{cfg: cfg, dir: dir, random: rand.New(rand.NewPCG(seed, 1)), report: report, begun: time.Now(), length: length}
-	if r.in, err = newInstallation(form, cfg, dir); err != nil {
+	if r.in, err = newInstallation(form, cfg, seed, dir); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.in.close()) }()
