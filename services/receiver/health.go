@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/capacity"
 	"github.com/verdict-stream/verdict/pkg/event"
 	"github.com/verdict-stream/verdict/pkg/spool"
 )
@@ -19,6 +21,8 @@ const (
 	// canaryTimeout is above what a disk takes, and below the second that those who ask commonly
 	// wait.
 	canaryTimeout = 800 * time.Millisecond
+	// levelsFor is how long a look at how full the streams are stands.
+	levelsFor = 10 * time.Second
 )
 
 // check is one of the things that must work for a webhook to be taken.
@@ -38,9 +42,11 @@ type canary struct {
 	spools   bool
 	provider string // whose key is used; empty where none is served
 
-	mu   sync.Mutex
-	at   time.Time
-	last []check
+	mu     sync.Mutex
+	at     time.Time
+	last   []check
+	looked time.Time
+	levels []capacity.Level
 }
 
 func (c *canary) check() []check {
@@ -54,7 +60,7 @@ func (c *canary) check() []check {
 		if c.spools {
 			c.last = append(c.last, c.spool(ctx))
 		}
-		c.last = append(c.last, c.stream(ctx))
+		c.last = append(c.last, c.stream(ctx), c.streams(ctx))
 		c.at = time.Now()
 	}
 	return c.last
@@ -106,6 +112,28 @@ func (c *canary) stream(ctx context.Context) check {
 		result.Detail = "the broker cannot be reached"
 	default:
 		result.Detail = "the broker does not make a message durable"
+	}
+	return result
+}
+
+// streams tells which streams are nearly full. What goes to the others is taken.
+func (c *canary) streams(ctx context.Context) check {
+	result := check{Name: "streams", OK: true, Optional: true}
+	b := c.broker.get()
+	if b == nil || !b.Connected() {
+		return result // as far as is known
+	}
+	if c.looked.IsZero() || time.Since(c.looked) >= levelsFor {
+		c.levels, c.looked = b.Levels(ctx), time.Now()
+	}
+	var full []string
+	for _, l := range c.levels {
+		if l.Near() {
+			full = append(full, l.Name)
+		}
+	}
+	if len(full) > 0 {
+		result.OK, result.Detail = false, "nearly full: "+strings.Join(full, ", ")
 	}
 	return result
 }

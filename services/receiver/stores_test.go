@@ -16,6 +16,7 @@ import (
 	natsserver "github.com/nats-io/nats-server/v2/server"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/event"
 	"github.com/verdict-stream/verdict/pkg/provider"
 )
 
@@ -201,6 +202,26 @@ func TestReady(t *testing.T) {
 	if got := written(); got != before+1 {
 		t.Errorf("%d writes after the last result has aged, want 1", got-before)
 	}
+}
+
+// TestNearlyFullStreams shows what will soon be refused, and takes all that is not.
+func TestNearlyFullStreams(t *testing.T) {
+	b := startBroker(t)
+	r := start(t, kycaidOnly(), b.site())
+	eventually(t, "the receiver is ready", func() bool { return strings.Contains(r.get(t, "/readyz").text, `"ready"`) })
+	const much = 55 << 20 // of 64
+	part := make([]byte, 1<<20)
+	for range much / len(part) {
+		if _, err := b.bus.Publish(t.Context(), bus.Message{Subject: event.HeldSubject("treezor"), Data: part}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := &canary{broker: newConnection()}
+	c.broker.use(b.bus)
+	if got := c.streams(t.Context()); got.OK || !got.Optional || !strings.Contains(got.Detail, bus.Held) {
+		t.Errorf("with %s nearly full: %+v", bus.Held, got)
+	}
+	r.post(t, "kycaid", kycaidWebhook(t, 1)).want(t, http.StatusOK, "accepted")
 }
 
 // TestKeysAway is not ready, and takes nothing, where webhooks cannot be sealed.
