@@ -71,6 +71,7 @@ type Size struct {
 // Spool is an open journal. It may be used by many goroutines.
 type Spool struct {
 	dir    string
+	name   string
 	limits Limits
 	sizing sizing
 	lock   *os.File
@@ -125,6 +126,9 @@ func open(dir string, limits Limits, sizing sizing) (_ *Spool, err error) {
 		return nil, err
 	}
 	if s.folder, err = os.Open(dir); err != nil {
+		return nil, err
+	}
+	if s.name, err = openName(dir); err != nil {
 		return nil, err
 	}
 	if s.slots, s.position, err = openSlots(dir); err != nil {

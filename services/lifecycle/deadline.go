@@ -62,8 +62,19 @@ func (w *worker) passDeadlines(ctx context.Context, now time.Time) error {
 	// What was received before then may still be on its way into the stream.
 	horizon = horizon.Add(-w.provider.Budget)
 	due, err := w.state.Due(ctx, horizon, dueChunk)
+	if err != nil || len(due) == 0 {
+		return err
+	}
+	// Or in the spool of a receiver, for as long as that cannot reach the broker.
+	spools, err := w.Bus.Horizon(ctx, now)
 	if err != nil {
 		return err
+	}
+	if spools = spools.Add(-w.provider.Budget); spools.Before(horizon) {
+		horizon = spools
+		if due, err = w.state.Due(ctx, horizon, dueChunk); err != nil {
+			return err
+		}
 	}
 	for _, d := range due {
 		if err := w.make(ctx, d.ID, d.Sandbox, func(_ *verification.Record, s verification.State) (verification.Signal, bool) {
@@ -107,7 +118,7 @@ func (w *worker) make(ctx context.Context, id verification.ID, sandbox bool, sig
 		return fmt.Errorf("no kind %q", id.Kind)
 	}
 	err := w.state.Update(ctx, func(tx *store.Tx) error {
-		c := &change{worker: w, tx: tx, records: map[string]*touched{}}
+		c := w.change(tx, "")
 		t, err := c.record(ctx, kind, id, sandbox)
 		if err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
@@ -208,6 +209,9 @@ func (r *receiver) publish(ctx context.Context) error {
 		return nil
 	}
 	r.outgoing.broker = r.broker.bus
+	var telling sync.WaitGroup
+	telling.Go(func() { r.tellHorizon(ctx) })
+	defer telling.Wait()
 	if err := r.relay.Run(ctx, r.broker.bus); err != nil {
 		return fmt.Errorf("publish what the spool holds: %w", err)
 	}
