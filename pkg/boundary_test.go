@@ -23,6 +23,8 @@ var (
 	sql   = []string{"database/sql", "github.com/jackc", "modernc.org", "github.com/pressly/goose", "github.com/XSAM/otelsql"}
 	http  = []string{"net/http"}
 	cloud = []string{"github.com/cloudevents"}
+	// server is what nobody who only reads the stream should have to build.
+	server = []string{"github.com/nats-io/nats-server", "github.com/ThreeDotsLabs/watermill", "go.opentelemetry.io"}
 )
 
 // TestBoundaries holds what each package may reach, over any number of imports.
@@ -38,6 +40,8 @@ func TestBoundaries(t *testing.T) {
 		{"batch", [][]string{nats, sql, http, cloud}},
 		{"spool", [][]string{nats, sql, http, cloud, {module + "event", module + "bus"}}},
 		{"capacity", [][]string{nats, cloud, {module + "bus", module + "store"}}},
+		{"letters", [][]string{{"modernc.org", "github.com/jackc"}, {module + "store", module + "provider", module + "seal"}}},
+		{"held", [][]string{{"modernc.org", "github.com/jackc"}, {module + "store"}}},
 		{"runs", [][]string{{"modernc.org", "github.com/jackc"}, {module + "store", module + "provider"}}},
 		{"relay", [][]string{{"modernc.org", "github.com/jackc"}, {module + "store", module + "spool", module + "provider"}}},
 		{"claims", [][]string{nats, sql, cloud}},
@@ -47,6 +51,7 @@ func TestBoundaries(t *testing.T) {
 		{"telemetry", [][]string{nats, {module + "event", module + "verification", module + "provider"}}},
 		{"bus", [][]string{{"modernc.org", "github.com/jackc"}, {module + "store", module + "provider"}}},
 		{"store", [][]string{nats, {module + "bus", module + "provider/"}}},
+		{"consume", [][]string{server, sql, {module + "bus", module + "store", module + "provider", module + "telemetry"}}},
 	} {
 		found := false
 		for _, p := range packages {
@@ -73,7 +78,9 @@ func TestOnlyOnePackageKnows(t *testing.T) {
 			folder string
 			knows  []string
 		}{{"bus", nats}, {"store", sql}, {"event", cloud}} {
-			if within(p.ImportPath, module+only.folder) || isTest(p.ImportPath) {
+			// What teams build into their own programs has the broker's client, and no more: see TestBoundaries.
+			client := within(p.ImportPath, module+"consume") && only.folder == "bus"
+			if within(p.ImportPath, module+only.folder) || isTest(p.ImportPath) || client {
 				continue
 			}
 			for _, imported := range p.Imports {

@@ -130,7 +130,7 @@ func copyRepository(t *testing.T) string {
 		must(t, err)
 		must(t, writeFile(filepath.Join(root, name), string(text)))
 	}
-	for _, name := range []string{"schemas", "pkg", "services", "docs"} {
+	for _, name := range []string{"schemas", "pkg", "services", "examples", "docs"} {
 		must(t, os.CopyFS(filepath.Join(root, name), os.DirFS(filepath.Join("..", "..", name))))
 	}
 	return root

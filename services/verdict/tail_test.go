@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/event"
+	"github.com/verdict-stream/verdict/pkg/verification"
+)
+
+// Colours are for terminals alone, and only for those who want them.
+func TestTailColours(t *testing.T) {
+	terminal, err := os.OpenFile("/dev/null", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer terminal.Close() // A character device, as a terminal is.
+	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	t.Setenv("TERM", "xterm")
+	t.Setenv("NO_COLOR", "")
+	if !wantsColours(terminal) || wantsColours(file) || wantsColours(&bytes.Buffer{}) {
+		t.Error("a terminal is not told from a file")
+	}
+	t.Setenv("NO_COLOR", "1")
+	if wantsColours(terminal) {
+		t.Error("NO_COLOR is not respected")
+	}
+	v := event.Verification{ID: "idenfy/id_verification/a", Status: verification.Approved, Version: 2}
+	line := tailLine(bus.Stored{Seq: 7, Time: time.Unix(0, 0)}, &v, "approved", true)
+	if want := "\x1b[32mapproved       \x1b[0m"; !strings.Contains(line, want) {
+		t.Errorf("%q does not contain %q", line, want)
+	}
+}
+
+// A position is one of the stream that it was kept for, and nothing was removed behind it.
+func TestTailPositionFits(t *testing.T) {
+	made := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name        string
+		sequence    uint64
+		first, last uint64
+		made        time.Time
+		want        string
+	}{
+		{"beginning", 0, 1, 9, made, ""},
+		{"beginning of a stream that was trimmed", 0, 5, 9, made, ""},
+		{"end", 9, 5, 9, made, ""},
+		{"just before the first", 4, 5, 9, made, ""},
+		{"removed", 3, 5, 9, made, "--after 4"},
+		{"beyond", 10, 5, 9, made, "ends at 9"},
+		{"another stream", 9, 1, 9, made.Add(time.Second), "made anew"},
+	} {
+		p := tailPosition{Stream: bus.Verifications, Identity: streamIdentity(bus.StreamState{Created: made}), Sequence: c.sequence}
+		err := p.fits(bus.StreamState{FirstSeq: c.first, LastSeq: c.last, Created: c.made})
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+func TestTailPositionFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "position.json")
+	if _, found, err := readTailPosition(file); found || err != nil {
+		t.Errorf("without a file: %t, %v", found, err)
+	}
+	want := tailPosition{Stream: bus.Sandbox, Identity: "x", Sequence: 12}
+	must(t, want.write(file))
+	got, found, err := readTailPosition(file)
+	if diff := cmp.Diff(want, got); err != nil || !found || diff != "" {
+		t.Errorf("%t, %v\n%s", found, err, diff)
+	}
+	if err := want.write(filepath.Join(t.TempDir(), "missing", "position.json")); err == nil {
+		t.Error("a position that cannot be kept is no error")
+	}
+}
