@@ -48,6 +48,8 @@ type Config struct {
 	Name string
 	// Logger gets what happens to the connection and the consumers; nil means slog.Default.
 	Logger *slog.Logger
+	// Background has Connect return at once. Until the broker answers, whatever is called returns ErrUnavailable.
+	Background bool
 }
 
 // Bus is one connection to the broker. It may be used by many goroutines.
@@ -105,6 +107,9 @@ func Connect(ctx context.Context, config Config) (*Bus, error) {
 		return nil, fmt.Errorf("connect to the broker: %w", err)
 	}
 	options := append(target, connectionOptions(config.Name, where, logger)...)
+	if config.Background {
+		return connectInBackground(config.URL, options, logger)
+	}
 	for {
 		b, err := connectOnce(ctx, config.URL, options, logger)
 		if err == nil {
@@ -140,6 +145,20 @@ func connectOnce(ctx context.Context, address string, options []nats.Option, log
 	b := &Bus{conn: conn, js: js, timing: defaultTiming, logger: logger}
 	conn.SetReconnectHandler(func(*nats.Conn) { b.restored() })
 	return b, nil
+}
+
+// connectInBackground returns a connection that may not be one yet.
+func connectInBackground(address string, options []nats.Option, logger *slog.Logger) (*Bus, error) {
+	conn, err := nats.Connect(address, append(options, nats.RetryOnFailedConnect(true))...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the broker: %w", err)
+	}
+	js, err := jetstream.New(conn)
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("connect to the broker: %w", err)
+	}
+	return &Bus{conn: conn, js: js, timing: defaultTiming, logger: logger}, nil
 }
 
 // target returns the options that name the broker, and how to call it in messages.

@@ -24,6 +24,8 @@ type Consumer struct {
 	Concurrency int
 	// Handle does the work. The context carries the trace that the message belongs to, and ends when the consumer is to stop.
 	Handle func(ctx context.Context, message Stored) error
+	// Gone is told of a dead letter whose message is no more in the stream when it was to be handled once more, before the letter is closed. It may be nil.
+	Gone func(ctx context.Context, letter DeadLetter) error
 }
 
 var consumerNamePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
@@ -43,6 +45,7 @@ const closeTimeout = 4 * time.Second
 //   - any other error, or a panic: it comes again later, each time later than before, and goes to the dead letters after maxAttempts.
 //
 // A message that goes to the dead letters is done once its dead letter is durable. Attempts are counted in this process: a restart starts anew.
+// Who asks with Redrive has a message handled once more, by the same rules.
 func (b *Bus) Run(ctx context.Context, consumers ...Consumer) error {
 	if err := b.run(ctx, consumers); err != nil {
 		return fmt.Errorf("run consumers: %w", err)
@@ -54,6 +57,16 @@ func (b *Bus) run(ctx context.Context, consumers []Consumer) error {
 	sources, err := sourcesOf(consumers)
 	if err != nil {
 		return err
+	}
+	judges := make(map[string]*judge, 2*len(consumers))
+	for _, c := range consumers {
+		judges[c.Name] = newJudge(b, c)
+		again := &redriver{bus: b, consumer: c}
+		redrives := again.requests()
+		judges[redrives.Name] = newJudge(b, redrives)
+		judges[redrives.Name].bury = again.bury
+		consumers = append(consumers, redrives)
+		sources[redrives.Name] = redrives.source()
 	}
 	for _, from := range sources {
 		// The router could not take back the subscriptions that it has already made when one of the later ones fails.
@@ -78,7 +91,7 @@ func (b *Bus) run(ctx context.Context, consumers []Consumer) error {
 		defer stopObserving()
 		router.AddConsumerHandler(c.Name, c.Name, subscriber, c.handle).AddMiddleware(
 			traced(c, metrics),
-			newJudge(b, c).middleware,
+			judges[c.Name].middleware,
 			recovered,
 		)
 	}
@@ -105,9 +118,13 @@ func sourcesOf(consumers []Consumer) (map[string]source, error) {
 		case c.Stream == "" || c.Filter == "" || c.Handle == nil:
 			return nil, fmt.Errorf("consumer %s lacks a stream, a filter or a handler", c.Name)
 		}
-		sources[c.Name] = source{stream: c.Stream, filter: c.Filter, durable: c.Name, concurrency: max(c.Concurrency, 1)}
+		sources[c.Name] = c.source()
 	}
 	return sources, nil
+}
+
+func (c Consumer) source() source {
+	return source{stream: c.Stream, filter: c.Filter, durable: c.Name, concurrency: max(c.Concurrency, 1)}
 }
 
 // routerLogger keeps the router's lines for debugging: what matters is logged by the middleware, once and without floods. Nothing is kept of

@@ -23,6 +23,10 @@ const (
 // Spool stands for the stream in a dead letter about a delivery that never reached one. The sequence is its index in a receiver's spool.
 const Spool = "spool"
 
+// ReadModelConsumers begins the names of the consumers that keep the read model. What they give up says nothing of how a delivery ended:
+// where a delivery could not be shown, it may well have been applied.
+const ReadModelConsumers = "projector-"
+
 // DeadLetter refers to a message that a consumer gave up. It never holds the body.
 type DeadLetter struct {
 	// Consumer gave the message up, with all that Stream and Sequence name.
@@ -40,6 +44,14 @@ type DeadLetter struct {
 	Attempts     int       `json:"attempts"`
 	FirstErrorAt time.Time `json:"first_error_at"`
 	LastErrorAt  time.Time `json:"last_error_at"`
+	// Redrives is how often the message was handled once more in vain, and Replaces the sequence of the letter before that.
+	Redrives int    `json:"redrives,omitempty"`
+	Replaces uint64 `json:"replaces,omitempty"`
+}
+
+// EndsDelivery reports whether the letter says how a delivery ended.
+func (l *DeadLetter) EndsDelivery() bool {
+	return (l.Stream == Webhooks || l.Stream == Spool) && !strings.HasPrefix(l.Consumer, ReadModelConsumers)
 }
 
 func newDeadLetter(consumer string, stored Stored, cause string, err error, known failures) DeadLetter {
@@ -58,6 +70,10 @@ func (l DeadLetter) publish(ctx context.Context, to message.Publisher) error {
 		return fmt.Errorf("encode a dead letter: %w", err)
 	}
 	id := fmt.Sprintf("%s:%s:%d", l.Consumer, l.Stream, l.Sequence)
+	if l.Replaces > 0 {
+		// It is another letter than the one before, however soon it comes.
+		id += fmt.Sprintf(":%d", l.Replaces)
+	}
 	if err := to.Publish(deadSubjects+l.Consumer, message.NewMessageWithContext(ctx, id, data)); err != nil {
 		return fmt.Errorf("dead letter: %w", err)
 	}

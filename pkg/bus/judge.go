@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"time"
@@ -15,7 +16,8 @@ const maxAttempts = 8
 type judge struct {
 	bus      *Bus
 	consumer Consumer
-	dead     *publisher
+	// bury makes it durable that a message is given up.
+	bury func(ctx context.Context, m Stored, cause string, err error, known failures) error
 
 	mu       sync.Mutex
 	failures map[uint64]*failures
@@ -28,7 +30,11 @@ type failures struct {
 }
 
 func newJudge(bus *Bus, consumer Consumer) *judge {
-	return &judge{bus: bus, consumer: consumer, dead: &publisher{bus: bus}, failures: map[uint64]*failures{}}
+	dead := &publisher{bus: bus}
+	bury := func(ctx context.Context, m Stored, cause string, err error, known failures) error {
+		return newDeadLetter(consumer.Name, m, cause, err, known).publish(ctx, dead)
+	}
+	return &judge{bus: bus, consumer: consumer, bury: bury, failures: map[uint64]*failures{}}
 }
 
 // middleware returns nil where the message is done, be it handled or dead, and an error where it is to come again.
@@ -64,8 +70,7 @@ func (j *judge) failed(msg *message.Message, d *delivery, err error) error {
 			return err
 		}
 	}
-	letter := newDeadLetter(j.consumer.Name, d.stored, cause, err, known)
-	if err := letter.publish(msg.Context(), j.dead); err != nil {
+	if err := j.bury(msg.Context(), d.stored, cause, err, known); err != nil {
 		return j.postpone(d, err)
 	}
 	d.result = resultDead

@@ -20,6 +20,8 @@ const (
 	Outcomes      = "KYC_OUTCOMES"
 	Canary        = "KYC_CANARY"
 	Audits        = "KYC_AUDIT"
+	Spools        = "KYC_SPOOLS"
+	Redrives      = "KYC_REDRIVE"
 )
 
 const (
@@ -30,6 +32,8 @@ const (
 	// rejectedPerSubject bounds what refusals of one provider and cause can take.
 	rejectedPerSubject = 10_000
 	heldBytes          = 64 << 20
+	// spoolsAge is how long a receiver that is not heard of keeps deadlines waiting.
+	spoolsAge = 24 * time.Hour
 )
 
 // StreamSettings are what an operator decides about the streams.
@@ -81,8 +85,16 @@ func definitions(s StreamSettings) []jetstream.StreamConfig {
 			Subjects: []string{"kyc.outcome.*.*"}, MaxAge: raw, Discard: jetstream.DiscardNew, AllowAtomicPublish: true,
 		},
 		{
+			Name: Redrives, Description: "Requests to handle messages once more; each is gone once it is done.",
+			Subjects: []string{redriveSubjects + "*"}, MaxAge: raw, Discard: jetstream.DiscardNew, Retention: jetstream.WorkQueuePolicy,
+		},
+		{
 			Name: Audits, Description: "Who changed what by hand, for good.",
 			Subjects: []string{auditSubjects + "*"}, Discard: jetstream.DiscardNew, DenyDelete: true,
+		},
+		{
+			Name: Spools, Description: "How far the receivers' spools are.",
+			Subjects: []string{spoolSubjects + "*"}, MaxMsgsPerSubject: 1, MaxAge: spoolsAge, Discard: jetstream.DiscardOld,
 		},
 		{
 			Name: Canary, Description: "The last proof that a write becomes durable.",
@@ -134,6 +146,9 @@ func (b *Bus) restored() {
 func (b *Bus) ensureStream(ctx context.Context, config jetstream.StreamConfig) error {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
+	if known, err := b.js.Stream(ctx, config.Name); err == nil {
+		config.Metadata = keptMetadata(known.CachedInfo())
+	}
 	if _, err := b.js.CreateOrUpdateStream(ctx, config); err != nil {
 		err = classify(err)
 		if errors.Is(err, ErrUnavailable) {

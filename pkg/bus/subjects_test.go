@@ -22,6 +22,9 @@ func TestSubjectsLieInOneStream(t *testing.T) {
 		{event.RejectedSubject("acme", string(event.CauseTooLarge)), Rejected},
 		{event.OutcomeSubject("acme", string(event.Repeat)), Outcomes},
 		{deadSubjects + "lifecycle-acme", Dead},
+		{redriveSubjects + "lifecycle-acme", Redrives},
+		{auditSubjects + "replay", Audits},
+		{spoolSubjects + "r1", Spools},
 		{"kyc.canary", Canary},
 		// What is not of the form of a subject is taken by no stream.
 		{event.WebhookSubject("acme", "check.done"), ""},

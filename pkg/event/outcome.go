@@ -22,7 +22,7 @@ const (
 // Outcomes lists every outcome.
 var Outcomes = []OutcomeName{Applied, Repeat, Held, Unhandled, Dead, Rejected, ExpiredUnprocessed}
 
-// Outcome tells how a delivery ended that left no verification event.
+// Outcome tells how a delivery ended that left no verification event, or what an operator did with one.
 type Outcome struct {
 	Delivery  string      `json:"delivery"` // id of the webhook event
 	Sequence  uint64      `json:"sequence"` // its position in the stream of deliveries
@@ -33,6 +33,13 @@ type Outcome struct {
 	// Verifications are the ids that the delivery told of.
 	Verifications []string  `json:"verifications"`
 	At            time.Time `json:"at"`
+	// Stream is the stream of the delivery where that is not the one of the accepted deliveries: Sequence is the position there.
+	Stream string `json:"stream,omitempty"`
+	// Cause is why an operator gave it up, or what he did with it.
+	Cause string `json:"cause,omitempty"`
+	// ReceivedAt and Traceparent are what the delivery itself said, where it is no more in its stream.
+	ReceivedAt  *time.Time `json:"received_at,omitempty"`
+	Traceparent string     `json:"traceparent,omitempty"`
 }
 
 // Rejection is what is kept of a refused delivery: metadata and the hash of its body.

@@ -190,11 +190,16 @@ func mergeDeliveries(a, b Delivery) Delivery {
 	return d
 }
 
-// compareOutcomes puts the outcome that stands first: the later one in Outcomes, of equal ones the earlier known.
+// compareOutcomes puts the outcome that stands first: the later one in Outcomes, of equal ones the earlier known. Of two dead letters the
+// later one stands: the message was handled once more in vain, and the letter before is no more in its stream.
 func compareOutcomes(a, b Delivery) int {
+	first, second := a, b
+	if a.Outcome == OutcomeDead {
+		first, second = b, a
+	}
 	return cmp.Or(
 		cmp.Compare(outcomeRank(b.Outcome), outcomeRank(a.Outcome)),
-		cmp.Compare(micros(a.OutcomeAt), micros(b.OutcomeAt)),
+		cmp.Compare(micros(first.OutcomeAt), micros(second.OutcomeAt)),
 		cmp.Compare(a.Cause, b.Cause))
 }
 

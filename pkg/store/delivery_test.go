@@ -75,7 +75,7 @@ func testOutcomePrecedence(t *testing.T, at place) {
 			must(t, m.PutOutcome(t.Context(), outcome(seq, first, "first", start)))
 			must(t, m.PutOutcome(t.Context(), outcome(seq, second, "second", start.Add(time.Hour))))
 			want, cause := first, "first"
-			if j > i {
+			if j > i || j == i && second == OutcomeDead {
 				want, cause = second, "second"
 			}
 			all := deliveries(t, m)

@@ -66,6 +66,32 @@ const (
 	CauseInternal          Cause = "internal"
 )
 
+// Why nothing was changed. The list is closed.
+type ChangeCause string
+
+// All of them.
+const (
+	ChangeCauseInvalidParameter ChangeCause = "invalid_parameter"
+	ChangeCauseInvalidBody      ChangeCause = "invalid_body"
+	ChangeCauseUnauthorized     ChangeCause = "unauthorized"
+	ChangeCauseNotFound         ChangeCause = "not_found"
+	ChangeCauseMethodNotAllowed ChangeCause = "method_not_allowed"
+	ChangeCauseNotPossible      ChangeCause = "not_possible"
+	ChangeCauseKeysUnavailable  ChangeCause = "keys_unavailable"
+	ChangeCauseUnavailable      ChangeCause = "unavailable"
+	ChangeCauseInternal         ChangeCause = "internal"
+)
+
+// Why nothing was changed, as RFC 9457 describes it. Branch on the cause, never on the texts.
+type ChangeProblem struct {
+	// The cause as a URI; it names the problem and need not be fetched.
+	Type   string      `json:"type"`
+	Title  string      `json:"title"`
+	Status int         `json:"status"`
+	Detail string      `json:"detail"`
+	Cause  ChangeCause `json:"cause"`
+}
+
 // Personal data, by the claim names of OpenID Connect for Identity Assurance.
 type Claims struct {
 	Name            *string  `json:"name"`
@@ -88,6 +114,42 @@ type Claims struct {
 type ClaimsAnswer struct {
 	Data Claims `json:"data"`
 	Meta AsOf   `json:"meta"`
+}
+
+// A reference to a message that a consumer gave up.
+type DeadLetter struct {
+	// Its number.
+	Letter  uint64    `json:"letter"`
+	FiledAt time.Time `json:"filed_at"`
+	// Who gave it up.
+	Consumer string `json:"consumer"`
+	// The stream of the message; `spool` where it never reached one.
+	Stream string `json:"stream"`
+	// Its position in that stream.
+	Sequence uint64 `json:"sequence"`
+	Subject  string `json:"subject"`
+	// The id of the event; null where the message is none.
+	Delivery *string `json:"delivery"`
+	Provider *string `json:"provider"`
+	Cause    string  `json:"cause"`
+	// The error in words, for reading.
+	Error        string    `json:"error"`
+	Attempts     int       `json:"attempts"`
+	FirstErrorAt time.Time `json:"first_error_at"`
+	LastErrorAt  time.Time `json:"last_error_at"`
+	// How often it was redriven in vain.
+	Redrives int `json:"redrives"`
+	// Why it cannot be redriven, and what to do instead; null where it can.
+	Obstacle *string `json:"obstacle"`
+}
+
+type DeadLetterAnswer struct {
+	Data DeadLetter `json:"data"`
+}
+
+type DeadLetterPage struct {
+	Data []DeadLetter `json:"data"`
+	Meta DeliveryMeta `json:"meta"`
 }
 
 // What came in, and how it ended.
@@ -131,6 +193,22 @@ type DeliveryPage struct {
 	Meta DeliveryMeta `json:"meta"`
 }
 
+// One letter, or a filter, or all; what is left out chooses all, and nothing at all is refused.
+type DiscardOrder struct {
+	// Why, for the audit, on one line. Without personal data.
+	Reason   string `json:"reason"`
+	All      bool   `json:"all,omitzero"`
+	Cause    string `json:"cause,omitzero"`
+	Consumer string `json:"consumer,omitzero"`
+	Delivery string `json:"delivery,omitzero"`
+	// Count, and change nothing. True where it is left out.
+	DryRun   *bool     `json:"dry_run,omitzero"`
+	Letter   uint64    `json:"letter,omitzero"`
+	Provider string    `json:"provider,omitzero"`
+	Since    time.Time `json:"since,omitzero"`
+	Until    time.Time `json:"until,omitzero"`
+}
+
 type Document struct {
 	Type           *string `json:"type"`
 	Number         *string `json:"number"`
@@ -143,6 +221,41 @@ type Document struct {
 
 type Health struct {
 	Status string `json:"status"`
+}
+
+// A delivery that nobody signed.
+type Held struct {
+	// Its number.
+	Held       uint64    `json:"held"`
+	Delivery   string    `json:"delivery"`
+	Provider   string    `json:"provider"`
+	Event      string    `json:"event"`
+	ReceivedAt time.Time `json:"received_at"`
+	HeldAt     time.Time `json:"held_at"`
+	// The size of the sealed body.
+	Bytes int `json:"bytes"`
+	// Whether it is no webhook but the handshake of an endpoint; null in lists, and where only the body could tell and cannot be opened.
+	Handshake *bool `json:"handshake"`
+	// The body, where that was asked for. Nobody has signed it.
+	Body *string `json:"body"`
+}
+
+type HeldAnswer struct {
+	Data Held `json:"data"`
+}
+
+type HeldPage struct {
+	Data []Held       `json:"data"`
+	Meta DeliveryMeta `json:"meta"`
+}
+
+type NamedCount struct {
+	Name  string `json:"name"`
+	Count int    `json:"count"`
+}
+
+// An object without members.
+type Nothing struct {
 }
 
 // How long the oldest verification of a provider that is not final has been so.
@@ -166,6 +279,184 @@ type Problem struct {
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
 	Cause  Cause  `json:"cause"`
+}
+
+type Reason struct {
+	// Why, for the audit, on one line. Without personal data.
+	Reason string `json:"reason"`
+}
+
+// One letter, or a filter, or all; what is left out chooses all, and nothing at all is refused.
+type RedriveOrder struct {
+	All      bool   `json:"all,omitzero"`
+	Cause    string `json:"cause,omitzero"`
+	Consumer string `json:"consumer,omitzero"`
+	Delivery string `json:"delivery,omitzero"`
+	// Count, and change nothing. True where it is left out.
+	DryRun   *bool  `json:"dry_run,omitzero"`
+	Letter   uint64 `json:"letter,omitzero"`
+	Provider string `json:"provider,omitzero"`
+	// How many a second at most; 100 where it is left out.
+	Rate  int       `json:"rate,omitzero"`
+	Since time.Time `json:"since,omitzero"`
+	// Deliveries with the outcome `unhandled` in place of letters, for a provider folder that has learnt them since.
+	Unhandled bool      `json:"unhandled,omitzero"`
+	Until     time.Time `json:"until,omitzero"`
+}
+
+// What an order comes to.
+type Repair struct {
+	DryRun bool `json:"dry_run"`
+	// How many are chosen.
+	Matched int `json:"matched"`
+	// How many of them can be redriven.
+	Redrivable int `json:"redrivable"`
+	// How many, by who handles them.
+	Consumers []NamedCount `json:"consumers"`
+	// How many, by why they were given up.
+	Causes []NamedCount `json:"causes"`
+	// How many, by why they cannot be redriven.
+	Obstacles []NamedCount `json:"obstacles"`
+	Oldest    time.Time    `json:"oldest"`
+	Newest    time.Time    `json:"newest"`
+	// The name of the run that does it; null where nothing is done.
+	Run *string `json:"run"`
+}
+
+type RepairAnswer struct {
+	Data Repair `json:"data"`
+}
+
+// Redriving or discarding that was asked for here.
+type RepairRun struct {
+	Name string `json:"name"`
+	// What is done: redrive or discard.
+	Action string `json:"action"`
+	// With what, as it was asked for.
+	Filter string `json:"filter"`
+	// How it stands: waiting, running, paused, done, canceled or failed.
+	State string `json:"state"`
+	// How many are done; what has a new letter since is one of them.
+	Done      int        `json:"done"`
+	Total     int        `json:"total"`
+	CreatedAt time.Time  `json:"created_at"`
+	EndedAt   *time.Time `json:"ended_at"`
+	// Why it failed.
+	Error *string `json:"error"`
+}
+
+type RepairRunAnswer struct {
+	Data RepairRun `json:"data"`
+}
+
+type RepairRuns struct {
+	Data []RepairRun `json:"data"`
+}
+
+type Replay struct {
+	Name string `json:"name"`
+	// How it stands: waiting, running, paused, done, canceled or failed.
+	State string `json:"state"`
+	// What its worker was asked for and has not done yet, pause or cancel.
+	Wanted       *string `json:"wanted"`
+	Stream       string  `json:"stream"`
+	FromSequence uint64  `json:"from_sequence"`
+	ToSequence   uint64  `json:"to_sequence"`
+	// What is chosen, in words; empty for everything.
+	Filter string `json:"filter"`
+	Target string `json:"target"`
+	// How many events a second it may send; null where nothing limits it.
+	Rate *int `json:"rate"`
+	// How many events are sent.
+	Done     int    `json:"done"`
+	Total    int    `json:"total"`
+	Position uint64 `json:"position"`
+	// How much is sent.
+	Bytes int `json:"bytes"`
+	// How fast it is, or was last.
+	EventsPerSecond int `json:"events_per_second"`
+	// How long it still takes at that; null where it does not run.
+	SecondsLeft *int   `json:"seconds_left"`
+	AskedBy     string `json:"asked_by"`
+	// Where it was asked for and is worked on, cli or api.
+	Via       string     `json:"via"`
+	CreatedAt time.Time  `json:"created_at"`
+	StartedAt *time.Time `json:"started_at"`
+	EndedAt   *time.Time `json:"ended_at"`
+	// Why it failed.
+	Error *string `json:"error"`
+}
+
+type ReplayAnswer struct {
+	Data Replay `json:"data"`
+}
+
+type ReplayBegun struct {
+	DryRun bool       `json:"dry_run"`
+	Plan   ReplayPlan `json:"plan"`
+	// The replay that was begun; null for a plan alone.
+	Replay *Replay `json:"replay"`
+}
+
+type ReplayBegunAnswer struct {
+	Data ReplayBegun `json:"data"`
+}
+
+type ReplayList struct {
+	Data []Replay `json:"data"`
+}
+
+// What to send once more; what is left out chooses everything.
+type ReplayOrder struct {
+	Applicant string `json:"applicant,omitzero"`
+	// File in the directory of replays with a token that is sent to the endpoint.
+	BearerFile string `json:"bearer_file,omitzero"`
+	// Say what would be sent, and send nothing. False where it is left out.
+	DryRun bool `json:"dry_run,omitzero"`
+	// Be content with what the stream has, where it was trimmed.
+	FromFirst    bool   `json:"from_first,omitzero"`
+	FromSequence uint64 `json:"from_sequence,omitzero"`
+	// The same with headers, one in a line.
+	HeaderFile string `json:"header_file,omitzero"`
+	// How long the stream keeps its messages; three days where it is left out.
+	KeepSeconds int      `json:"keep_seconds,omitzero"`
+	Kinds       []string `json:"kinds,omitzero"`
+	// What to call the replay.
+	Name      string   `json:"name,omitzero"`
+	Providers []string `json:"providers,omitzero"`
+	// How many events a second at most; as many as possible where it is left out.
+	Rate    int    `json:"rate,omitzero"`
+	Sandbox bool   `json:"sandbox,omitzero"`
+	Scope   string `json:"scope,omitzero"`
+	// Begin with the first event that was stored at this time or later.
+	Since time.Time `json:"since,omitzero"`
+	// What the events were published under.
+	Statuses []string `json:"statuses,omitzero"`
+	// `subject` for a stream of its own, as where it is left out; `file:NAME` for a file in the directory `replays` of the
+	// data directory; or an http or https URL, which gets a POST for each event in the binary mode of CloudEvents.
+	Target     string `json:"target,omitzero"`
+	ToSequence uint64 `json:"to_sequence,omitzero"`
+	// End before the first event that was stored at this time or later.
+	Until        time.Time `json:"until,omitzero"`
+	Verification string    `json:"verification,omitzero"`
+}
+
+// What is sent.
+type ReplayPlan struct {
+	Stream       string `json:"stream"`
+	FromSequence uint64 `json:"from_sequence"`
+	ToSequence   uint64 `json:"to_sequence"`
+	Target       string `json:"target"`
+	// How many events are chosen.
+	Events int `json:"events"`
+	// When the stream stored the first of them.
+	FirstAt time.Time `json:"first_at"`
+	// When, at the latest, it stored the last.
+	LastAt time.Time `json:"last_at"`
+	// About how much that is.
+	Bytes int `json:"bytes"`
+	// About how long it takes.
+	Seconds int `json:"seconds"`
 }
 
 type Stats struct {

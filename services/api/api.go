@@ -1,8 +1,9 @@
-// Package api answers questions about verifications from the read model, over HTTP.
+// Package api answers questions about verifications from the read model, over HTTP, and lets an operator repair what could not be handled.
 //
 // Its invariants:
 //
-//   - It only reads. Nothing that a caller sends changes anything.
+//   - What is asked with GET changes nothing. What changes something takes POST, with a body that no page of a stranger can send, and writes
+//     into the audit who asked.
 //   - Everything below /v1 needs the administrator's token; in development mode alone, a caller at this machine needs none.
 //   - Personal data is in one answer only, that of the claims. It is never cached, and who asked is written to the log.
 //   - No id, reference or parameter is part of a metric, of a span's name or attributes, or of an error's text.
@@ -17,8 +18,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
+	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/provider"
 	"github.com/verdict-stream/verdict/pkg/seal"
 	"github.com/verdict-stream/verdict/pkg/store"
 	"github.com/verdict-stream/verdict/pkg/telemetry"
@@ -34,6 +38,13 @@ type Config struct {
 	Model *store.ReadModel
 	// Keys open the claims; nil means that this process answers everything but them.
 	Keys *seal.Keyring
+	// Bus is the broker, which may be away at any time; nil means that this process answers nothing that needs one.
+	Bus *bus.Bus
+	// Providers are all that deliveries may be of, and Retention is how long the bodies of one can be read. They go with Bus.
+	Providers []provider.Provider
+	Retention func(provider string) time.Duration
+	// ReplayDir is where replays that are asked for here write their files. It goes with Bus.
+	ReplayDir string
 	// AdminToken is what a caller has to show. It may be empty in development mode only.
 	AdminToken string
 	// Dev lets callers at this machine in without a token.
@@ -82,6 +93,14 @@ func Run(ctx context.Context, config Config) error {
 		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog:       slog.NewLogLogger(telemetry.Every(config.Logger, logInterval).Handler(), slog.LevelWarn),
+	}
+	if config.Bus != nil {
+		var repairs sync.WaitGroup
+		working, stop := context.WithCancel(ctx)
+		repairs.Go(func() { repair(working, config.Bus) })
+		repairs.Go(func() { replayed(working, config.Bus, config.ReplayDir, config.Logger) })
+		defer repairs.Wait()
+		defer stop()
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()

@@ -88,17 +88,32 @@ func theContractOf(t *testing.T) *contract {
 
 func (c *contract) paths() map[string]any { return member(c.files[openAPI], "paths") }
 
-// operation returns the description of GET on a path.
-func (c *contract) operation(route string) map[string]any {
+// operation returns the description of a method on a path, or of the other where it has none of that.
+func (c *contract) operation(route, method string) map[string]any {
 	item, _ := c.paths()[route].(map[string]any)
+	if item["get"] == nil || method == http.MethodPost && item["post"] != nil {
+		return member(item, "post")
+	}
 	return member(item, "get")
+}
+
+// operations are the names of all that can be done, as "GET /v1/stats".
+func (c *contract) operations() (all []string) {
+	for _, route := range sortedKeys(c.paths()) {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			if item, _ := c.paths()[route].(map[string]any); item[strings.ToLower(method)] != nil {
+				all = append(all, method+" "+route)
+			}
+		}
+	}
+	return all
 }
 
 // parameters returns the parameters of a path that lie in the query, the path or the headers, by name.
 func (c *contract) parameters(route, in string) map[string]map[string]any {
 	all := map[string]map[string]any{}
 	item, _ := c.paths()[route].(map[string]any)
-	for _, holder := range []map[string]any{item, c.operation(route)} {
+	for _, holder := range []map[string]any{item, c.operation(route, http.MethodGet)} {
 		given, _ := holder["parameters"].([]any)
 		for _, one := range given {
 			_, parameter := c.resolved(openAPI, one)
@@ -129,8 +144,8 @@ func (c *contract) resolved(file string, value any) (string, map[string]any) {
 	return c.resolved(file, at)
 }
 
-// conforms holds an answer to what is written about it, and returns which answer it is: the status or `default`, empty where the path is
-// not a documented one.
+// conforms holds an answer to what is written about it, and returns which answer it is: the method and path, and the status or `default`,
+// empty where the path is not a documented one.
 func (c *contract) conforms(t *testing.T, r *http.Request, w *httptest.ResponseRecorder) (route, status string) {
 	t.Helper()
 	_, route = c.routes.Handler(r)
@@ -146,7 +161,12 @@ func (c *contract) conforms(t *testing.T, r *http.Request, w *httptest.ResponseR
 		c.validate(t, "#/components/schemas/Problem", w)
 		return "", ""
 	}
-	responses := member(c.operation(route), "responses")
+	operation := c.operation(route, r.Method)
+	name := http.MethodGet + " " + route
+	if item, _ := c.paths()[route].(map[string]any); item["get"] == nil || r.Method == http.MethodPost && item["post"] != nil {
+		name = http.MethodPost + " " + route
+	}
+	responses := member(operation, "responses")
 	status = http.StatusText(w.Code)
 	for _, key := range []string{statusKey(w.Code), "default"} {
 		if responses[key] != nil {
@@ -157,24 +177,24 @@ func (c *contract) conforms(t *testing.T, r *http.Request, w *httptest.ResponseR
 	_, response := c.resolved(openAPI, responses[status])
 	if response == nil {
 		t.Errorf("%s: the status %d is not documented", route, w.Code)
-		return route, status
+		return name, status
 	}
-	for _, name := range []string{"ETag", asOfHeader, "WWW-Authenticate"} {
-		if _, documented := member(response, "headers")[name]; documented != (w.Header().Get(name) != "") {
-			t.Errorf("%s %s: %s is %q, documented %t", route, status, name, w.Header().Get(name), documented)
+	for _, header := range []string{"ETag", asOfHeader, "WWW-Authenticate"} {
+		if _, documented := member(response, "headers")[header]; documented != (w.Header().Get(header) != "") {
+			t.Errorf("%s %s: %s is %q, documented %t", route, status, header, w.Header().Get(header), documented)
 		}
 	}
 	content := member(response, "content")
 	kind, _, _ := strings.Cut(w.Header().Get("Content-Type"), ";")
 	if content[kind] == nil && len(content) > 0 {
 		t.Errorf("%s %s: the type %q is not documented", route, status, kind)
-		return route, status
+		return name, status
 	}
 	if strings.HasSuffix(kind, "json") && r.Method != http.MethodHead {
 		where, _ := member(content, kind)["schema"].(map[string]any)["$ref"].(string)
 		c.validate(t, where, w)
 	}
-	return route, status
+	return name, status
 }
 
 // validate holds the body of an answer to a schema of openapi.yaml.

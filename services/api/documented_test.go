@@ -30,39 +30,64 @@ var counted = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 func statusKey(status int) string { return strconv.Itoa(status) }
 
 // targets are a request for each documented path that is answered with 200 where seeded.fill was, and one that is answered with 404 where
-// there may be nothing.
-var targets = map[string]struct{ found, missing string }{
+// there may be nothing. With a body it is asked with POST.
+var targets = map[string]struct{ found, missing, body string }{
 	"/v1/verifications": {found: "/v1/verifications"},
 	"/v1/verifications/{provider}/{kind}/{reference}": {
-		"/v1/verifications/idenfy/id_verification/s1", "/v1/verifications/idenfy/id_verification/nobody",
+		"/v1/verifications/idenfy/id_verification/s1", "/v1/verifications/idenfy/id_verification/nobody", "",
 	},
 	"/v1/verifications/{provider}/{kind}/{reference}/events": {
-		"/v1/verifications/idenfy/id_verification/s1/events", "/v1/verifications/idenfy/id_verification/nobody/events",
+		"/v1/verifications/idenfy/id_verification/s1/events", "/v1/verifications/idenfy/id_verification/nobody/events", "",
 	},
 	"/v1/verifications/{provider}/{kind}/{reference}/claims": {
-		"/v1/verifications/idenfy/id_verification/s1/claims", "/v1/verifications/idenfy/id_verification/nobody/claims",
+		"/v1/verifications/idenfy/id_verification/s1/claims", "/v1/verifications/idenfy/id_verification/nobody/claims", "",
 	},
-	"/v1/applicants/{provider}/{applicant}": {"/v1/applicants/idenfy/client-1", "/v1/applicants/idenfy/nobody"},
+	"/v1/applicants/{provider}/{applicant}": {"/v1/applicants/idenfy/client-1", "/v1/applicants/idenfy/nobody", ""},
 	"/v1/stream":                            {found: "/v1/stream"},
 	"/v1/deliveries":                        {found: "/v1/deliveries"},
 	"/v1/stats":                             {found: "/v1/stats"},
+	"/v1/dead":                              {found: "/v1/dead"},
+	"/v1/dead/{letter}":                     {"/v1/dead/1", "/v1/dead/99", ""},
+	"/v1/dead/redrive":                      {found: "/v1/dead/redrive", body: `{"provider":"idenfy"}`},
+	"/v1/dead/discard":                      {found: "/v1/dead/discard", body: `{"letter":4,"reason":"a test"}`},
+	"/v1/dead/runs":                         {found: "/v1/dead/runs"},
+	"/v1/dead/runs/{run}/cancel":            {"/v1/dead/runs/one/cancel", "/v1/dead/runs/other/cancel", "{}"},
+	"/v1/held":                              {found: "/v1/held"},
+	"/v1/held/{held}":                       {"/v1/held/1", "/v1/held/99", ""},
+	"/v1/held/{held}/release":               {"/v1/held/2/release", "/v1/held/99/release", "{}"},
+	"/v1/held/{held}/discard":               {"/v1/held/3/discard", "/v1/held/99/discard", `{"reason":"a test"}`},
+	"/v1/replays":                           {found: "/v1/replays"},
+	alsoPost + "/v1/replays":                {found: "/v1/replays", body: `{"name":"new"}`},
+	"/v1/replays/{replay}":                  {"/v1/replays/waiting", "/v1/replays/nobody", ""},
+	"/v1/replays/{replay}/pause":            {"/v1/replays/to-pause/pause", "/v1/replays/nobody/pause", "{}"},
+	"/v1/replays/{replay}/resume":           {"/v1/replays/to-resume/resume", "/v1/replays/nobody/resume", "{}"},
+	"/v1/replays/{replay}/cancel":           {"/v1/replays/to-cancel/cancel", "/v1/replays/nobody/cancel", "{}"},
+	"/v1/replays/{replay}/forget":           {"/v1/replays/to-forget/forget", "/v1/replays/nobody/forget", "{}"},
 	"/livez":                                {found: "/livez"},
 	"/readyz":                               {found: "/readyz"},
 	"/metrics":                              {found: "/metrics"},
 }
 
+// alsoPost begins the key of a path that is asked with POST, too.
+const alsoPost = "POST "
+
+// routeOf returns the path of a key.
+func routeOf(key string) string { return strings.TrimPrefix(key, alsoPost) }
+
 // Every path that is served is documented, and every documented one is served.
 func TestEveryPathIsDocumented(t *testing.T) {
 	a := &api{}
-	served := slices.Concat(sortedKeys(a.private()), sortedKeys(a.open()), []string{"/metrics"})
+	served := slices.Concat(sortedKeys(a.private()), sortedKeys(a.changing()), sortedKeys(a.open()), []string{"/metrics"})
 	served = slices.DeleteFunc(served, func(pattern string) bool {
 		return strings.Trim(pattern, "/") == "" || strings.Trim(pattern, "/") == "v1"
 	}) // of what is not served
 	slices.Sort(served)
+	served = slices.Compact(served)
 	if diff := cmp.Diff(served, sortedKeys(theContractOf(t).paths())); diff != "" {
 		t.Errorf("paths (-served +documented):\n%s", diff)
 	}
-	if diff := cmp.Diff(served, sortedKeys(targets)); diff != "" {
+	tested := slices.DeleteFunc(sortedKeys(targets), func(key string) bool { return routeOf(key) != key })
+	if diff := cmp.Diff(served, tested); diff != "" {
 		t.Errorf("paths (-served +tested):\n%s", diff)
 	}
 }
@@ -71,24 +96,31 @@ func TestEveryPathIsDocumented(t *testing.T) {
 func TestEveryAnswerIsDocumented(t *testing.T) {
 	s := newSeeded(t)
 	s.fill()
+	s.fillBroker()
 	s.config.Metrics = counted
 	c := theContractOf(t)
 	given := map[string]bool{}
+	body := ""
 	ask := func(method, target string, header ...string) *httptest.ResponseRecorder {
 		t.Helper()
-		r := httptest.NewRequestWithContext(t.Context(), method, target, nil)
+		r := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
 		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Content-Type", "application/json")
 		for i := 0; i < len(header); i += 2 {
 			r.Header.Set(header[i], header[i+1])
 		}
 		w := s.send(r)
-		route, status := c.conforms(t, r, w)
-		given[route+" "+status] = true
+		operation, status := c.conforms(t, r, w)
+		given[operation+" "+status] = true
 		return w
 	}
-	for route, target := range targets {
+	for key, target := range targets {
+		route := routeOf(key)
 		private := strings.HasPrefix(route, "/v1/")
-		method := http.MethodGet
+		method, other := http.MethodGet, http.MethodPost
+		if body = target.body; body != "" {
+			method, other = other, method
+		}
 		if route == "/v1/stream" {
 			method = http.MethodHead // It would not end.
 		}
@@ -105,20 +137,39 @@ func TestEveryAnswerIsDocumented(t *testing.T) {
 			ask(method, target.found+"?misspelt=1")
 			ask(method, target.found, "Authorization", "Bearer nothing")
 		}
-		ask(http.MethodPost, target.found)
+		ask(other, target.found)
+		if strings.HasSuffix(route, "/cancel") {
+			ask(method, target.found)
+		}
+		if strings.HasPrefix(route, "/v1/replays") {
+			s.askReplays(ask, key, &body)
+		}
+		if route == "/v1/dead/redrive" || route == "/v1/dead/discard" {
+			body = `{"letter":99` + strings.TrimPrefix(target.body, `{"letter":4`)
+			if route == "/v1/dead/redrive" {
+				body = `{"letter":99}`
+			}
+			ask(method, target.found)
+		}
 	}
-	s.config.Metrics = nil
+	body = ""
+	s.config.Metrics, s.config.Bus = nil, nil
 	ask(http.MethodGet, "/metrics")
 	if err := s.model.Close(); err != nil {
 		t.Fatal(err)
 	}
 	for _, target := range targets {
-		ask(http.MethodGet, target.found)
+		if body = target.body; body != "" {
+			ask(http.MethodPost, target.found)
+		} else {
+			ask(http.MethodGet, target.found)
+		}
 	}
 	documented := map[string]bool{}
-	for route := range c.paths() {
-		for status := range member(c.operation(route), "responses") {
-			documented[route+" "+status] = true
+	for _, operation := range c.operations() {
+		method, route, _ := strings.Cut(operation, " ")
+		for status := range member(c.operation(route, method), "responses") {
+			documented[operation+" "+status] = true
 		}
 	}
 	if diff := cmp.Diff(documented, given); diff != "" {
@@ -133,9 +184,10 @@ var answered = []int{http.StatusOK, http.StatusNotFound, http.StatusConflict}
 func TestEveryParameterIsDocumented(t *testing.T) {
 	s := newSeeded(t)
 	s.fill()
+	s.fillBroker()
 	c := theContractOf(t)
 	for route, target := range targets {
-		if !strings.HasPrefix(route, "/v1/") {
+		if !strings.HasPrefix(route, "/v1/") || target.body != "" {
 			continue
 		}
 		parameters := c.parameters(route, "query")
@@ -156,7 +208,7 @@ func TestEveryParameterIsDocumented(t *testing.T) {
 				}
 			}
 		}
-		_, fresh := member(c.operation(route), "responses")["304"]
+		_, fresh := member(c.operation(route, http.MethodGet), "responses")["304"]
 		var headers []string
 		if fresh {
 			headers = append(headers, "If-None-Match")
@@ -244,6 +296,7 @@ func samples(t *testing.T, name string, schema map[string]any) (good, bad []stri
 func TestEveryPropertyIsDocumented(t *testing.T) {
 	s := newSeeded(t)
 	s.fill()
+	s.fillBroker()
 	c := theContractOf(t)
 	documented, found := map[string]bool{}, map[string]bool{}
 	note := func(at, schema string, body []byte) {
@@ -255,11 +308,15 @@ func TestEveryPropertyIsDocumented(t *testing.T) {
 		present(value, at, found)
 	}
 	for route, target := range targets {
-		responses := member(c.operation(route), "responses")
+		method := http.MethodGet
+		if target.body != "" {
+			method = http.MethodPost
+		}
+		responses := member(c.operation(routeOf(route), method), "responses")
 		_, response := c.resolved(openAPI, responses["200"])
 		schema, _ := member(member(member(response, "content"), "application/json"), "schema")["$ref"].(string)
 		if schema != "" {
-			note(route, schema, s.ask(http.MethodGet, target.found).Body.Bytes())
+			note(route, schema, s.asked(target.found, target.body).Body.Bytes())
 		}
 	}
 	s.progress(6)
@@ -310,9 +367,13 @@ func TestDocumentedLists(t *testing.T) {
 
 // Every cause that is described is that of a problem, and no problem has another.
 func TestEveryCauseIsMade(t *testing.T) {
-	_, described := theContractOf(t).resolved(openAPI, map[string]any{"$ref": "#/components/schemas/Cause"})
-	want := texts(described["enum"])
+	var want []string
+	for _, name := range []string{"Cause", "ChangeCause"} {
+		_, described := theContractOf(t).resolved(openAPI, map[string]any{"$ref": "#/components/schemas/" + name})
+		want = append(want, texts(described["enum"])...)
+	}
 	slices.Sort(want)
+	want = slices.Compact(want)
 	if diff := cmp.Diff(want, causes(t)); diff != "" {
 		t.Errorf("causes (-described +made):\n%s", diff)
 	}
@@ -334,6 +395,7 @@ func causes(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	values, made := map[string]string{}, map[string]bool{} // the constants, and those of them that are used
+	alias := map[string]string{}
 	for _, name := range names {
 		file, err := parser.ParseFile(gotoken.NewFileSet(), name, nil, parser.SkipObjectResolution)
 		if err != nil {
@@ -342,7 +404,15 @@ func causes(t *testing.T) []string {
 		ast.Inspect(file, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.ValueSpec:
-				if kind, ok := n.Type.(*ast.Ident); ok && kind.Name == "Cause" {
+				if len(n.Values) == 1 {
+					// A cause that only paths which change something have is one of theirs.
+					if call, ok := n.Values[0].(*ast.CallExpr); ok && len(call.Args) == 1 {
+						if of, ok := call.Args[0].(*ast.Ident); ok {
+							alias[n.Names[0].Name] = of.Name
+						}
+					}
+				}
+				if kind, ok := n.Type.(*ast.Ident); ok && strings.HasSuffix(kind.Name, "Cause") {
 					value, err := strconv.Unquote(n.Values[0].(*ast.BasicLit).Value)
 					if err != nil {
 						t.Fatal(err)
@@ -364,8 +434,15 @@ func causes(t *testing.T) []string {
 	}
 	var all []string
 	for name := range made {
-		all = append(all, values[name])
+		all = append(all, values[named(alias, name)])
 	}
 	slices.Sort(all)
 	return all
+}
+
+func named(alias map[string]string, name string) string {
+	if other, ok := alias[name]; ok {
+		return other
+	}
+	return name
 }

@@ -9,6 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/held"
+	"github.com/verdict-stream/verdict/pkg/provider"
+	"github.com/verdict-stream/verdict/pkg/replay"
 	"github.com/verdict-stream/verdict/pkg/seal"
 	"github.com/verdict-stream/verdict/pkg/store"
 	"github.com/verdict-stream/verdict/pkg/telemetry"
@@ -18,10 +22,15 @@ import (
 const answerTimeout = 10 * time.Second
 
 type api struct {
-	model  *store.ReadModel
-	keys   *seal.Keyring
-	auth   authority
-	logger *slog.Logger
+	model *store.ReadModel
+	keys  *seal.Keyring
+	bus   *bus.Bus
+	held  held.Desk
+	// replayDir is where the files of replays are; providers are the names that a filter may have.
+	replayDir string
+	providers []string
+	auth      authority
+	logger    *slog.Logger
 	// trouble writes no line about the same trouble twice within logInterval; who read claims is no trouble.
 	trouble *slog.Logger
 	// streams has one element for each caller who follows the events; stopping ends them all.
@@ -40,21 +49,28 @@ type endpoint func(w http.ResponseWriter, r *http.Request) error
 // The end of stopping ends the answers that would never end by themselves.
 func newHandler(config Config, stopping <-chan struct{}) http.Handler {
 	a := &api{
-		model: config.Model, keys: config.Keys, logger: config.Logger,
+		model: config.Model, keys: config.Keys, bus: config.Bus, logger: config.Logger,
+		held:      held.Desk{Bus: config.Bus, Keys: config.Keys, Providers: config.Providers, Retention: config.Retention},
+		replayDir: config.ReplayDir, providers: convert(config.Providers, func(p provider.Provider) string { return p.Name }),
 		auth: newAuthority(config.AdminToken, config.Dev), trouble: telemetry.Every(config.Logger, logInterval),
 		streams: make(chan struct{}, maxStreams), stopping: stopping, pace: cmp.Or(config.pace, livePace),
 	}
 	mux := http.NewServeMux()
+	changing := a.changing()
 	for pattern, answer := range a.private() {
-		mux.Handle(pattern, observed(pattern, a.serve(a.admitted(answer))))
+		mux.Handle(pattern, observed(pattern, a.serve(a.admitted(answer), a.admitted(changing[pattern]))))
+		delete(changing, pattern)
+	}
+	for pattern, change := range changing {
+		mux.Handle(pattern, observed(pattern, a.serve(nil, a.admitted(change))))
 	}
 	for pattern, answer := range a.open() {
-		mux.Handle(pattern, a.serve(answer))
+		mux.Handle(pattern, a.serve(answer, nil))
 	}
 	if config.Metrics != nil {
 		mux.Handle("GET /metrics", config.Metrics)
 	}
-	return withHeaders(straight(mux, observed("/v1/", a.serve(a.admitted(a.unknownPath))), a.serve(a.unknownPath)))
+	return withHeaders(straight(mux, observed("/v1/", a.serve(a.admitted(a.unknownPath), nil)), a.serve(a.unknownPath, nil)))
 }
 
 // straight answers itself what next would answer by a redirection to another path: there is nothing under a path that leads over others, and
@@ -77,7 +93,7 @@ func straight(next, below, elsewhere http.Handler) http.Handler {
 	})
 }
 
-// private are the paths that ask for the token.
+// private are the paths that are read and ask for the token.
 func (a *api) private() map[string]endpoint {
 	return map[string]endpoint{
 		"/v1/verifications": timed(a.verifications),
@@ -88,12 +104,36 @@ func (a *api) private() map[string]endpoint {
 		"/v1/stream":                                             a.stream,
 		"/v1/deliveries":                                         timed(a.deliveries),
 		"/v1/stats":                                              timed(a.stats),
+		"/v1/dead":                                               timed(a.deadLetters),
+		"/v1/dead/{letter}":                                      timed(a.deadLetter),
+		"/v1/dead/runs":                                          timed(a.repairRuns),
+		"/v1/held":                                               timed(a.heldList),
+		"/v1/held/{held}":                                        timed(a.heldOne),
+		"/v1/replays":                                            timed(a.listReplays),
+		"/v1/replays/{replay}":                                   timed(a.getReplay),
 		// A path that does not exist is told only to those who may know what exists.
 		"/v1": a.unknownPath, "/v1/": a.unknownPath,
 	}
 }
 
-// open are the paths that do not.
+// changing are the paths that change something, and ask for the token too.
+func (a *api) changing() map[string]endpoint {
+	return map[string]endpoint{
+		"/v1/dead/redrive":           timed(a.redrive),
+		"/v1/dead/discard":           timed(a.discard),
+		"/v1/dead/runs/{run}/cancel": timed(a.cancelRepair),
+		"/v1/held/{held}/release":    timed(a.releaseHeld),
+		"/v1/held/{held}/discard":    timed(a.discardHeld),
+		// Counting what a replay sends may take longer than other answers.
+		"/v1/replays":                 a.beginReplay,
+		"/v1/replays/{replay}/pause":  timed(a.askReplay((*replay.Desk).Pause)),
+		"/v1/replays/{replay}/resume": timed(a.askReplay((*replay.Desk).Resume)),
+		"/v1/replays/{replay}/cancel": timed(a.askReplay((*replay.Desk).Cancel)),
+		"/v1/replays/{replay}/forget": timed(a.askReplay(forgetReplay)),
+	}
+}
+
+// open are the paths that do not ask for it.
 func (a *api) open() map[string]endpoint {
 	return map[string]endpoint{
 		"/livez":  a.livez,
@@ -111,11 +151,17 @@ func timed(answer endpoint) endpoint {
 	}
 }
 
-// serve turns an endpoint into a handler for reading requests.
-func (a *api) serve(answer endpoint) http.Handler {
+// serve turns what a path is read with and what it is changed with into a handler; either may be nil.
+func (a *api) serve(read, change endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			a.refuse(w, r, errMethod)
+		answer := change
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			answer = read
+		} else if r.Method != http.MethodPost {
+			answer = nil
+		}
+		if answer == nil {
+			a.refuse(w, r, wrongMethod(read != nil, change != nil))
 			return
 		}
 		if err := answer(w, r); err != nil {
@@ -126,6 +172,9 @@ func (a *api) serve(answer endpoint) http.Handler {
 
 // admitted asks for the token first.
 func (a *api) admitted(answer endpoint) endpoint {
+	if answer == nil {
+		return nil
+	}
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if !a.auth.admits(r) {
 			return errUnauthorized

@@ -1,12 +1,14 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
 
+	"github.com/verdict-stream/verdict/pkg/bus"
 	"github.com/verdict-stream/verdict/pkg/store"
 )
 
@@ -18,6 +20,12 @@ type problem struct {
 }
 
 func (p *problem) Error() string { return string(p.Cause) + ": " + p.Detail }
+
+// The causes that only paths which change something have.
+const (
+	CauseInvalidBody = Cause(ChangeCauseInvalidBody)
+	CauseNotPossible = Cause(ChangeCauseNotPossible)
+)
 
 func newProblem(status int, cause Cause, title, detail string) *problem {
 	return &problem{Problem: Problem{
@@ -42,6 +50,10 @@ var (
 		"Send the administrator's token in the header Authorization, as a Bearer token.").with("WWW-Authenticate", `Bearer realm="verdict"`)
 	errMethod = newProblem(http.StatusMethodNotAllowed, CauseMethodNotAllowed, "Method not allowed",
 		"This API is read with GET.").with("Allow", "GET, HEAD")
+	errChangeMethod = newProblem(http.StatusMethodNotAllowed, CauseMethodNotAllowed, "Method not allowed",
+		"This path is changed with POST.").with("Allow", "POST")
+	errBothMethods = newProblem(http.StatusMethodNotAllowed, CauseMethodNotAllowed, "Method not allowed",
+		"This path is read with GET and changed with POST.").with("Allow", "GET, HEAD, POST")
 	errNoSuchPath = newProblem(http.StatusNotFound, CauseNotFound, "Not found",
 		"There is nothing under this path.")
 	errNoVerification = newProblem(http.StatusNotFound, CauseNotFound, "Not found",
@@ -57,6 +69,10 @@ var (
 		"As many follow the events as this process serves. Try again later.").with("Retry-After", "5")
 	errUnavailable = newProblem(http.StatusServiceUnavailable, CauseUnavailable, "Unavailable",
 		"The read model cannot be reached now. Ask again later.").with("Retry-After", "1")
+	errBrokerAway = newProblem(http.StatusServiceUnavailable, CauseUnavailable, "Unavailable",
+		"The broker cannot be reached now. Ask again later.").with("Retry-After", "1")
+	errNoBroker = newProblem(http.StatusServiceUnavailable, CauseUnavailable, "Unavailable",
+		"This process knows no broker, which this needs. Ask one that runs with VERDICT_NATS_URL.")
 	errNoKeys = newProblem(http.StatusServiceUnavailable, CauseClaimsUnavailable, "Claims unavailable",
 		"This process has no keys to open claims. Ask one that runs with the key directory and the master key.")
 	errNoPseudonyms = newProblem(http.StatusServiceUnavailable, CauseKeysUnavailable, "Keys unavailable",
@@ -71,16 +87,30 @@ func invalid(parameter, want string) *problem {
 	return newProblem(http.StatusBadRequest, CauseInvalidParameter, "Invalid parameter", "The parameter "+parameter+" "+want+".")
 }
 
+// wrongMethod is the problem of a path that has other methods.
+func wrongMethod(read, change bool) *problem {
+	switch {
+	case read && change:
+		return errBothMethods
+	case change:
+		return errChangeMethod
+	default:
+		return errMethod
+	}
+}
+
 // problemOf is the one place where an error becomes an answer.
 func problemOf(err error) *problem {
 	var p *problem
 	switch {
 	case errors.As(err, &p):
 		return p
+	case errors.Is(err, bus.ErrUnavailable):
+		return errBrokerAway
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return errUnavailable
 	default:
-		return errInternal
+		return cmp.Or(replayProblem(err), repairProblem(err))
 	}
 }
 

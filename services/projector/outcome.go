@@ -1,9 +1,10 @@
 package projector
 
 import (
-	"context"
+	"cmp"
 	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
 	"github.com/verdict-stream/verdict/pkg/event"
@@ -11,39 +12,49 @@ import (
 )
 
 // ownConsumers begins the names of all consumers of this package.
-const ownConsumers = "projector-"
+const ownConsumers = bus.ReadModelConsumers
 
-// outcome writes how a delivery ended that left no event.
-func (p *projector) outcome(ctx context.Context, message bus.Stored) error {
+// outcome returns how a delivery ended that left no event, or what an operator did with one.
+func (p *projector) outcome(message bus.Stored) (*store.Delivery, error) {
 	var outcome event.Outcome
 	if err := json.Unmarshal(message.Data, &outcome); err != nil {
-		return unreadable("outcome", err)
+		return nil, unreadable("outcome", err)
 	}
-	if p.former(message) {
-		return nil
+	stream := cmp.Or(outcome.Stream, bus.Webhooks)
+	if stream == bus.Held && p.formerHeld(message) || stream != bus.Held && p.former(message) {
+		return nil, nil
 	}
-	return unavailable(p.model.PutOutcome(ctx, store.Outcome{
-		Stream: bus.Webhooks, Sequence: outcome.Sequence, EventID: outcome.Delivery,
-		Provider: outcome.Provider, Event: outcome.Event, Outcome: string(outcome.Outcome),
-		Verifications: outcome.Verifications, Anomalies: outcome.Anomalies, At: outcome.At,
-	}))
+	row := &store.Delivery{
+		Stream: stream, Sequence: outcome.Sequence, EventID: outcome.Delivery, Provider: outcome.Provider, Event: outcome.Event,
+		Outcome: string(outcome.Outcome), OutcomeAt: outcome.At, Cause: outcome.Cause,
+		Verifications: outcome.Verifications, Anomalies: outcome.Anomalies, Traceparent: outcome.Traceparent,
+	}
+	if outcome.ReceivedAt != nil {
+		row.ReceivedAt = *outcome.ReceivedAt
+	}
+	return row, nil
 }
 
-// dead writes that the lifecycle gave a delivery up, or the receiver one that no stream can take. Other dead letters say nothing about how a delivery ended: where this package could
-// not show one, the lifecycle may well have applied it.
-func (p *projector) dead(ctx context.Context, message bus.Stored) error {
+// formerHeld reports whether a message tells of what a KYC_HELD held that is no more. The identity of a stream is when it was made.
+func (p *projector) formerHeld(message bus.Stored) bool {
+	made, err := time.Parse(time.RFC3339Nano, p.streams[bus.Held])
+	return err == nil && message.Time.Before(made)
+}
+
+// dead returns that the lifecycle gave a delivery up, or the receiver one that no stream can take.
+func (p *projector) dead(message bus.Stored) (*store.Delivery, error) {
 	var letter bus.DeadLetter
 	if err := json.Unmarshal(message.Data, &letter); err != nil {
-		return unreadable("dead letter", err)
+		return nil, unreadable("dead letter", err)
 	}
-	if letter.Stream != bus.Webhooks && letter.Stream != bus.Spool || strings.HasPrefix(letter.Consumer, ownConsumers) || p.former(message) {
-		return nil
+	if !letter.EndsDelivery() || p.former(message) {
+		return nil, nil
 	}
-	return unavailable(p.model.PutOutcome(ctx, store.Outcome{
+	return &store.Delivery{
 		Stream: letter.Stream, Sequence: letter.Sequence, EventID: letter.EventID,
 		Provider: letter.Provider, Event: lastToken(letter.Subject),
-		Outcome: store.OutcomeDead, Cause: letter.Cause, At: letter.LastErrorAt,
-	}))
+		Outcome: store.OutcomeDead, Cause: letter.Cause, OutcomeAt: letter.LastErrorAt,
+	}, nil
 }
 
 // lastToken is the event of a delivery's subject.

@@ -24,12 +24,19 @@ type document struct {
 			OperationID                                     any `yaml:"operationId"`
 			Tags, Summary, Description, Security, Responses any
 		}
+		// Post takes a body and no parameters but those of the path.
+		Post struct {
+			OperationID                                     any `yaml:"operationId"`
+			RequestBody                                     any `yaml:"requestBody"`
+			Tags, Summary, Description, Security, Responses any
+		}
 	}
 	Components struct {
 		Parameters         map[string]parameter
 		Schemas            map[string]schema
 		SecuritySchemes    any `yaml:"securitySchemes"`
 		Headers, Responses any
+		RequestBodies      any `yaml:"requestBodies"`
 	}
 }
 

@@ -104,7 +104,7 @@ func TestWhatIsMade(t *testing.T) {
 // A description with a method or a part that the program does not know is not read at all.
 func TestUnknownParts(t *testing.T) {
 	for _, text := range []string{
-		"paths: { /a: { post: {} } }", "paths: { /a: { get: { requestBody: {} } } }", "components: { links: {} }", "webhooks: {}",
+		"paths: { /a: { put: {} } }", "paths: { /a: { post: { parameters: [] } } }", "paths: { /a: { get: { requestBody: {} } } }", "components: { links: {} }", "webhooks: {}",
 	} {
 		if _, err := made(text); err == nil {
 			t.Errorf("%s: no error", text)
