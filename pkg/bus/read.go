@@ -9,13 +9,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-const (
-	// readBatch is how many messages Read asks for at a time; it bounds what a read holds in memory.
-	readBatch = 256
-	// readIdle is how long the broker keeps the position of a read that has stopped asking.
-	readIdle = 5 * time.Minute
-)
-
 // StreamState is what a stream holds now. FirstSeq is above LastSeq where it holds nothing.
 type StreamState struct {
 	Messages  uint64
@@ -24,81 +17,23 @@ type StreamState struct {
 	LastSeq   uint64
 	FirstTime time.Time
 	LastTime  time.Time
-	Created   time.Time // whatever was stored before it belongs to another stream of that name
+	Created   time.Time // whatever was stored before it belongs to another stream of that name; a restored stream has that of the one that was backed up
 }
 
 // Read hands every message of the stream from sequence `from` on whose subject matches filter to fn, in order, up to the last that exists at the time of the call,
 // and returns the sequence of the last one handed over, 0 if there was none. It stops at the first error of fn and returns it as it is.
 // Messages that expire meanwhile are left out. Errors of its own: ErrUnavailable; what fn has seen by then is in order and without gaps.
 func (b *Bus) Read(ctx context.Context, stream, filter string, from uint64, fn func(Stored) error) (last uint64, err error) {
-	state, err := b.StreamState(ctx, stream)
-	if err != nil {
-		return 0, fmt.Errorf("read: %w", err)
-	}
-	end := state.LastSeq
-	if state.Messages == 0 || end < from {
-		return 0, nil
-	}
-	reader, err := b.js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
-		AckPolicy: jetstream.AckNonePolicy, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1),
-		FilterSubject: filter, MemoryStorage: true, Replicas: 1, InactiveThreshold: readIdle,
-	})
-	if err != nil {
-		return 0, fmt.Errorf("read stream %s: %w", stream, classify(err))
-	}
-	defer func() {
-		// A position that stays behind costs nothing and is forgotten by itself.
-		cleanup, cancel := withTimeout(context.WithoutCancel(ctx))
-		defer cancel()
-		_ = b.js.DeleteConsumer(cleanup, stream, reader.CachedInfo().Name)
-	}()
-	delivered := uint64(0)
-	for {
-		batch, err := reader.FetchNoWait(readBatch)
-		if err != nil {
-			return last, fmt.Errorf("read stream %s: %w", stream, classify(err))
-		}
-		count := 0
-		for msg := range batch.Messages() {
-			stored, meta, err := storedFromDelivery(msg)
-			if err != nil {
-				return last, fmt.Errorf("read stream %s: %w", stream, err)
-			}
-			delivered++
-			count++
-			if meta.Sequence.Consumer != delivered {
-				return last, fmt.Errorf("read stream %s: %w: a message was lost on the way", stream, ErrUnavailable)
-			}
-			if stored.Seq > end {
-				return last, nil
-			}
-			stored.Attempt = 0
-			if err := fn(stored); err != nil {
-				return last, err
-			}
-			last = stored.Seq
-			if last == end {
-				return last, nil
-			}
-			if err := ctx.Err(); err != nil {
-				return last, fmt.Errorf("read stream %s: %w", stream, err)
-			}
-		}
-		if err := batch.Error(); err != nil {
-			return last, fmt.Errorf("read stream %s: %w", stream, classify(err))
-		}
-		if count > 0 {
-			continue
-		}
-		// The broker may say that nothing is pending when it has only not counted yet.
-		next, err := b.get(ctx, stream, max(from, last+1), jetstream.WithGetMsgSubject(filter))
-		if errors.Is(err, ErrNotFound) || (err == nil && next.Seq > end) {
-			return last, nil
-		}
-		if err != nil {
-			return last, fmt.Errorf("read stream %s: %w", stream, err)
-		}
-	}
+	return b.read(ctx, stream, filter, from, false, fn)
+}
+
+// ReadHeaders is Read without the data of the messages, which is left out by the broker.
+func (b *Bus) ReadHeaders(ctx context.Context, stream, filter string, from uint64, fn func(Stored) error) (last uint64, err error) {
+	return b.read(ctx, stream, filter, from, true, fn)
+}
+
+func (b *Bus) read(ctx context.Context, stream, filter string, from uint64, headersOnly bool, fn func(Stored) error) (last uint64, err error) {
+	return b.Scan(ctx, Span{Stream: stream, Filters: []string{filter}, From: from}, fn)
 }
 
 // Get returns the message with this sequence. Errors: ErrNotFound where it has expired or was never stored, ErrUnavailable.
@@ -159,7 +94,7 @@ func (b *Bus) LastSequence(ctx context.Context, stream, filter string) (uint64, 
 	return raw.Sequence, nil
 }
 
-// StreamIdentity returns a word that stays the same for as long as the stream exists and differs once it was deleted and made anew.
+// StreamIdentity returns a word that stays the same for as long as the stream exists and differs once it was deleted and made anew, or restored.
 func (b *Bus) StreamIdentity(ctx context.Context, stream string) (string, error) {
 	info, err := b.streamInfo(ctx, stream)
 	if err != nil {
@@ -177,7 +112,7 @@ func (b *Bus) StreamState(ctx context.Context, stream string) (StreamState, erro
 	return StreamState{
 		Messages: info.State.Msgs, Bytes: info.State.Bytes,
 		FirstSeq: info.State.FirstSeq, LastSeq: info.State.LastSeq,
-		FirstTime: info.State.FirstTime, LastTime: info.State.LastTime, Created: info.Created,
+		FirstTime: info.State.FirstTime, LastTime: info.State.LastTime, Created: begun(info),
 	}, nil
 }
 

@@ -3,6 +3,7 @@ package bus
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -87,13 +88,15 @@ func readGivesWhatIsThere(t *testing.T, direct bool) {
 
 func TestReadGoesOnBeyondOneFetch(t *testing.T) {
 	b, _ := numbers(t, false)
-	const total = 3*readBatch + 7
+	const total = 3*scanBatch + 7
 	messages := make([]Message, total)
 	for i := range messages {
 		messages[i] = Message{Subject: "number.one", Data: []byte(fmt.Sprint(i + 1))}
 	}
-	if _, err := b.PublishBatch(t.Context(), messages, Fence{}); err != nil {
-		t.Fatal(err)
+	for batch := range slices.Chunk(messages, MaxBatch) {
+		if _, err := b.PublishBatch(t.Context(), batch, Fence{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	got, last := readAll(b, t, "number.*", 0)
 	if len(got) != total || last != total {

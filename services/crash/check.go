@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/event"
+	"github.com/verdict-stream/verdict/services/doctor"
 )
 
 // Check holds the evidence of a run to every promise and returns those that were broken. It is
@@ -147,19 +149,22 @@ func (c *checker) events() {
 	for i := range c.Events {
 		e := &c.Events[i]
 		name, before, last := e.name(), c.last[e.name()], 0
+		var former *event.Verification
 		if before != nil {
-			last = before.Version
+			last, former = before.Version, &before.Verification
 		}
-		switch {
-		case e.Version == last:
-			c.found.add(Doubled, "%s has version %d again at %d of %s", name, e.Version, e.Seq, e.Stream)
-		case e.Version != last+1:
-			c.found.add(OutOfOrder, "%s has version %d behind version %d at %d of %s", name, e.Version, last, e.Seq, e.Stream)
-		case told[cause{name, e.Signal.ID, e.CausationSequence}]:
+		for _, fault := range doctor.Follows(former, &e.Verification, true) {
+			switch fault {
+			case doctor.VersionAgain:
+				c.found.add(Doubled, "%s has version %d again at %d of %s", name, e.Version, e.Seq, e.Stream)
+			case doctor.VersionGap:
+				c.found.add(OutOfOrder, "%s has version %d behind version %d at %d of %s", name, e.Version, last, e.Seq, e.Stream)
+			case doctor.TakenBack:
+				c.found.add(Regressed, "%s became %s after %s in attempt %d", name, e.Status, before.Status, e.Attempt)
+			}
+		}
+		if e.Version == last+1 && told[cause{name, e.Signal.ID, e.CausationSequence}] {
 			c.found.add(Doubled, "version %d of %s tells again what delivery %d has told", e.Version, name, e.CausationSequence)
-		}
-		if before != nil && before.Final && !e.Final && e.Attempt <= before.Attempt {
-			c.found.add(Regressed, "%s became %s after %s in attempt %d", name, e.Status, before.Status, e.Attempt)
 		}
 		told[cause{name, e.Signal.ID, e.CausationSequence}] = true
 		c.causes[e.CausationSequence] = true

@@ -24,7 +24,7 @@ func (c *checker) outcomes() {
 		told[c.Outcomes[i].Sequence] = append(told[c.Outcomes[i].Sequence], string(c.Outcomes[i].Outcome))
 	}
 	for i := range c.Dead {
-		if c.Dead[i].Stream == bus.Webhooks {
+		if c.Dead[i].Stream == bus.Webhooks && c.Dead[i].EndsDelivery() {
 			told[c.Dead[i].Sequence] = append(told[c.Dead[i].Sequence], string(event.Dead))
 		}
 	}
