@@ -26,7 +26,7 @@ import (
 )
 
 // Parts are what can be measured, in the order in which it is done.
-var Parts = []string{"ingest", "fsync", "latency", "stages", "size", "cpu"}
+var Parts = []string{"ingest", "fsync", "latency", "stages", "size", "cpu", "rebuild", "replay"}
 
 // Config says what to measure.
 type Config struct {
@@ -48,6 +48,10 @@ type Config struct {
 	Backlog int
 	// Sizes are the numbers of verifications there are when size is measured; the first is compared with.
 	Sizes []int
+	// Rebuilt are the numbers of events that a read model is made anew of.
+	Rebuilt []int
+	// Replayed is how many events are sent once more.
+	Replayed int
 	// Trial is how many webhooks tell how fast an installation of some size is.
 	Trial int
 	// Dir is where the temporary directory is made: on the disk that is to be measured. Empty is the system's own place.
@@ -81,7 +85,7 @@ func Run(ctx context.Context, config Config) (*Report, error) {
 		return b.report, err
 	}
 	parts := map[string]func(context.Context) error{
-		"ingest": b.ingest, "fsync": b.fsync, "latency": b.latency, "stages": b.stages, "size": b.size, "cpu": b.stageCPU,
+		"ingest": b.ingest, "fsync": b.fsync, "latency": b.latency, "stages": b.stages, "size": b.size, "cpu": b.stageCPU, "rebuild": b.rebuild, "replay": b.replay,
 	}
 	for _, name := range Parts {
 		if len(b.Only) > 0 && !slices.Contains(b.Only, name) {

@@ -20,7 +20,7 @@ type benchCommand struct {
 	Connections []int    `default:"1,16,64,256,1000" help:"Numbers of senders that the parts ingest and fsync are measured with."`
 	JSON        string   `name:"json" help:"File that gets the report as JSON too." placeholder:"FILE" type:"path"`
 	Quick       bool     `help:"See that everything works, within a minute: loads of a second, few connections, small sizes. The figures say little."`
-	Large       bool     `help:"Measure the part size at 100,000 and 1,000,000 verifications."`
+	Large       bool     `help:"Measure the parts size and rebuild at up to 1,000,000 verifications."`
 	Dir         string   `help:"Where to make the temporary directory, and so the disk that is measured; otherwise the system's own place." placeholder:"DIR" type:"path"`
 	Provider    string   `help:"Who sends the webhooks; otherwise the first provider that there is."`
 	Profile     string   `help:"Instead of measuring, write profiles of everything in one process under load to a directory." placeholder:"DIR" type:"path"`
@@ -39,6 +39,8 @@ Parts:
   stages   lifecycle and projector working off a backlog
   size     memory, throughput and start with more and more verifications
   cpu      processor time by part
+  rebuild  the read model made anew, and webhooks meanwhile
+  replay   events sent once more, to a file, a stream and an endpoint
 
 Examples:
   verdict bench --json bench.json
@@ -53,6 +55,8 @@ const (
 	benchBacklog, quickBacklog = 5000, 500
 	benchTrial, quickTrial     = 2000, 300
 	quickSeconds               = 1
+
+	benchReplayed, quickReplayed = 200_000, 2000
 )
 
 var (
@@ -61,6 +65,9 @@ var (
 	quickRates       = []float64{100}
 	benchSizes       = []int{0, 20_000}
 	quickSizes       = []int{0, 1000}
+	rebuiltEvents    = []int{50_000}
+	quickRebuilt     = []int{2000}
+	largeRebuilt     = []int{50_000, 1_000_000}
 	largeSizes       = []int{0, 10_000, 100_000, 1_000_000}
 )
 
@@ -107,15 +114,17 @@ func (cmd *benchCommand) config(providers []provider.Provider) (bench.Config, er
 	}
 	config := bench.Config{
 		Binary: binary, Version: version, Provider: sender, Only: cmd.Only, Connections: cmd.Connections,
-		Duration: time.Duration(cmd.Seconds * float64(time.Second)), Rates: benchRates, Backlog: benchBacklog, Sizes: benchSizes, Trial: benchTrial,
-		Dir: cmd.Dir, Progress: os.Stderr,
+		Duration: time.Duration(cmd.Seconds * float64(time.Second)), Rates: benchRates, Backlog: benchBacklog, Sizes: benchSizes, Trial: benchTrial, Rebuilt: rebuiltEvents,
+		Replayed: benchReplayed,
+		Dir:      cmd.Dir, Progress: os.Stderr,
 	}
 	if cmd.Large {
-		config.Sizes = largeSizes
+		config.Sizes, config.Rebuilt = largeSizes, largeRebuilt
 	}
 	if cmd.Quick {
 		config.Duration, config.Connections, config.Rates = quickSeconds*time.Second, quickConnections, quickRates
 		config.Backlog, config.Sizes, config.Trial = quickBacklog, quickSizes, quickTrial
+		config.Rebuilt, config.Replayed = quickRebuilt, quickReplayed
 	}
 	return config, nil
 }

@@ -86,6 +86,9 @@ func TestRooflineKeepsWhatItTakes(t *testing.T) {
 	if got, err := reader.Count(t.Context(), stream); got != count || err != nil {
 		t.Errorf("%d messages are kept, %v; want %d", got, err, count)
 	}
+	if took, err := reader.CountOnly(t.Context(), stream, count); err != nil || took <= 0 {
+		t.Errorf("counting: %v, %v", took, err)
+	}
 	for range 2 { // It leaves nothing behind that would change the second time.
 		if took, err := reader.AckOnly(t.Context(), stream, count); err != nil || took <= 0 {
 			t.Errorf("acks: %v, %v", took, err)

@@ -83,6 +83,40 @@ func (r *Reader) AckOnly(ctx context.Context, stream string, count int) (time.Du
 	return took, nil
 }
 
+// CountOnly reads a stream with a consumer that acks nothing and only counts, and returns how long that took for so many messages.
+func (r *Reader) CountOnly(ctx context.Context, stream string, count int) (time.Duration, error) {
+	consumer, err := r.js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
+		AckPolicy: jetstream.AckNonePolicy, DeliverPolicy: jetstream.DeliverAllPolicy, MemoryStorage: true,
+	})
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w", stream, err)
+	}
+	start := time.Now()
+	seen, done := 0, make(chan struct{})
+	reading, err := consumer.Consume(func(jetstream.Msg) {
+		if seen++; seen == count {
+			close(done)
+		}
+	}, jetstream.PullMaxMessages(2*fetch))
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w", stream, err)
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+	took := time.Since(start)
+	reading.Stop()
+	<-reading.Closed()
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if err := r.js.DeleteConsumer(ctx, stream, consumer.CachedInfo().Name); err != nil {
+		return 0, fmt.Errorf("leave %s: %w", stream, err)
+	}
+	return took, nil
+}
+
 // Follow calls seen with a header of every message that is stored from now on, until stop is called.
 func (r *Reader) Follow(ctx context.Context, stream, header string, seen func(value string, at time.Time)) (stop func(), err error) {
 	consumer, err := r.js.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverNewPolicy})

@@ -1,0 +1,469 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/event"
+	"github.com/verdict-stream/verdict/pkg/runs"
+)
+
+// receiver is an endpoint that notes what it takes.
+type receiver struct {
+	*httptest.Server
+	mu    sync.Mutex
+	taken []string
+	// refuse returns the status for the n-th request, 0 to take it.
+	refuse func(n int, r *http.Request, w http.ResponseWriter) int
+	asked  int
+}
+
+func newReceiver(t *testing.T, refuse func(n int, r *http.Request, w http.ResponseWriter) int) *receiver {
+	e := &receiver{refuse: refuse}
+	e.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.asked++
+		_, _ = io.Copy(io.Discard, r.Body)
+		if e.refuse != nil {
+			if status := e.refuse(e.asked, r, w); status != 0 {
+				w.WriteHeader(status)
+				return
+			}
+		}
+		e.taken = append(e.taken, id(r))
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	t.Cleanup(e.Close)
+	return e
+}
+
+// id is that of the event of a request.
+func id(r *http.Request) string { return strings.ReplaceAll(r.Header.Get("Ce-Id"), "%25", "%") }
+
+func (e *receiver) ids() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return append([]string(nil), e.taken...)
+}
+
+func ids(count int) []string {
+	list := make([]string, count)
+	for n := range list {
+		_, v, _ := sample(n)
+		list[n] = event.VerificationEventID(v.ID, v.Version)
+	}
+	return list
+}
+
+// An endpoint gets each event as CloudEvents says, with the credentials, in order.
+func TestAnEndpointGetsTheEvents(t *testing.T) {
+	b := newBus(t)
+	publish(t, b, 0, 20)
+	originals := stored(t, b, bus.Verifications)
+	dir := t.TempDir()
+	token, headers := filepath.Join(dir, "token"), filepath.Join(dir, "headers")
+	if err := errors.Join(os.WriteFile(token, []byte("hunter2\n"), 0o600), os.WriteFile(headers, []byte("# for the gateway\nX-Api-Key: hunter3\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	var wrong []string
+	e := newReceiver(t, func(n int, r *http.Request, _ http.ResponseWriter) int {
+		original := originals[n-1]
+		for name, want := range map[string]string{
+			"Ce-Id": original.Header["ce-id"][0], "Ce-Subject": original.Header["ce-subject"][0], "Ce-Replay": "late", "Ce-Specversion": "1.0",
+			"Content-Type": "application/json", "Ce-Datacontenttype": "", "Authorization": "Bearer hunter2", "X-Api-Key": "hunter3",
+			"Ce-Traceparent": trace, "Nats-Msg-Id": "",
+		} {
+			if got := r.Header.Get(name); got != want {
+				wrong = append(wrong, fmt.Sprintf("%d: %s is %q, want %q", n, name, got, want))
+			}
+		}
+		return 0
+	})
+	d := newDesk(b)
+	runWhole(t, d, "late", Request{Target: e.URL, BearerFile: token, HeaderFile: headers})
+	if len(wrong) > 0 {
+		t.Error(strings.Join(wrong, "\n"))
+	}
+	if diff := cmp.Diff(ids(20), e.ids()); diff != "" {
+		t.Errorf("events (-published +taken):\n%s", diff)
+	}
+	run, err := d.Get(t.Context(), "late")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := fmt.Sprintf("%s %s", run.Spec, run.Detail); strings.Contains(text, "hunter") {
+		t.Errorf("the book holds a secret: %s", text)
+	}
+}
+
+// What an endpoint cannot take now is sent again, in its place; what it refuses ends the run, which goes on there when it is resumed.
+func TestAnEndpointThatRefuses(t *testing.T) {
+	b := newBus(t)
+	publish(t, b, 0, 30)
+	d := newDesk(b)
+	broken := true
+	e := newReceiver(t, func(n int, r *http.Request, w http.ResponseWriter) int {
+		switch {
+		case n == 3:
+			return http.StatusServiceUnavailable
+		case n == 4:
+			w.Header().Set("Retry-After", "0")
+			return http.StatusTooManyRequests
+		case broken && id(r) == ids(11)[10]:
+			return http.StatusUnprocessableEntity
+		}
+		return 0
+	})
+	begin(t, d, "late", Request{Target: e.URL})
+	err := d.Work(t.Context(), "late")
+	if err == nil || !strings.Contains(err.Error(), "event 11 of KYC_VERIFICATIONS: the endpoint refuses event "+strings.ReplaceAll(ids(11)[10], "%", "%25")+": 422") {
+		t.Errorf("error: %v", err)
+	}
+	run, err := d.Get(t.Context(), "late")
+	if err != nil || run.State != runs.Failed || run.Position != 10 || run.Done != 10 || !strings.Contains(run.Error, "422") {
+		t.Errorf("the run is %+v, %v", run, err)
+	}
+	broken = false
+	if _, err := d.Resume(t.Context(), "late"); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Work(t.Context(), "late"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(ids(30), e.ids()); diff != "" {
+		t.Errorf("events (-published +taken):\n%s", diff)
+	}
+}
+
+// An endpoint that leads elsewhere does not get the credentials sent there, and one that never answers well is given up.
+func TestAnEndpointThatNeverTakes(t *testing.T) {
+	b := newBus(t)
+	publish(t, b, 0, 3)
+	d := newDesk(b)
+	d.patience = time.Nanosecond
+	elsewhere := newReceiver(t, nil)
+	for name, status := range map[string]int{"moved": http.StatusTemporaryRedirect, "down": http.StatusBadGateway} {
+		e := newReceiver(t, func(_ int, _ *http.Request, w http.ResponseWriter) int {
+			w.Header().Set("Location", elsewhere.URL)
+			return status
+		})
+		begin(t, d, name, Request{Target: e.URL})
+		if err := d.Work(t.Context(), name); err == nil || !strings.Contains(err.Error(), http.StatusText(status)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if len(elsewhere.ids()) != 0 {
+		t.Error("a redirection was followed")
+	}
+}
+
+// halfRate is how many events a second a run may send that is to be interrupted.
+const halfRate = 400
+
+// interruptions are the ways to stop a run in the middle.
+var interruptions = map[string]func(t *testing.T, d *Desk, name string, working context.CancelFunc){
+	"its process is interrupted": func(_ *testing.T, _ *Desk, _ string, stop context.CancelFunc) { stop() },
+	"it is paused": func(t *testing.T, d *Desk, name string, _ context.CancelFunc) {
+		if _, err := d.Pause(t.Context(), name); err != nil {
+			t.Error(err)
+		}
+	},
+}
+
+// halfway begins a run at a low rate, interrupts it when some events were sent, and returns when it has stopped.
+func halfway(t *testing.T, d *Desk, name string, r Request, interrupt func(*testing.T, *Desk, string, context.CancelFunc)) {
+	t.Helper()
+	r.Rate = halfRate
+	begin(t, d, name, r)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- d.Work(ctx, name) }()
+	for {
+		run, err := d.Get(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if run.Done > 0 {
+			break
+		}
+		select {
+		case err := <-ended:
+			t.Fatalf("it has ended: %v", err)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	interrupt(t, d, name, stop)
+	if err := <-ended; err == nil {
+		t.Fatal("it was done before it could be interrupted")
+	}
+}
+
+// Whatever was interrupted goes on where it was: each event is there once, in order.
+func TestAnInterruptedRunGoesOn(t *testing.T) {
+	const count = 2000
+	b := newBus(t)
+	publish(t, b, 0, count)
+	for how, interrupt := range interruptions {
+		t.Run(how, func(t *testing.T) {
+			d := newDesk(b)
+			path := filepath.Join(t.TempDir(), "events.ndjson")
+			e := newReceiver(t, nil)
+			for name, target := range map[string]string{"file": filePrefix + path, "subject": TargetStream, "endpoint": e.URL} {
+				halfway(t, d, name, Request{Target: target}, interrupt)
+				run, err := d.Resume(t.Context(), name)
+				if err != nil || run.State != runs.Waiting || run.Done == 0 || run.Done >= count {
+					t.Fatalf("%s: %+v, %v", name, run, err)
+				}
+				// It may go on faster.
+				if err := fasten(t, b, name, halfRate); err != nil {
+					t.Fatal(err)
+				}
+				if err := d.Work(t.Context(), name); err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+			}
+			var lines, messages []string
+			for _, line := range readLines(t, path) {
+				lines = append(lines, line.ID)
+			}
+			for _, m := range stored(t, b, bus.ReplayStream("subject")) {
+				messages = append(messages, m.Header["ce-id"][0])
+			}
+			want := ids(count)
+			for name, got := range map[string][]string{"file": lines, "subject": unescaped(messages), "endpoint": e.ids()} {
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%s (-published +replayed):\n%s", name, diff)
+				}
+				if err := d.Forget(t.Context(), name); err != nil {
+					t.Error(err)
+				}
+			}
+			if there, err := b.HasReplayStream(t.Context(), "subject"); err != nil || there {
+				t.Errorf("the stream of a run that was forgotten is there: %t, %v", there, err)
+			}
+		})
+	}
+}
+
+func unescaped(list []string) []string {
+	for i := range list {
+		list[i] = strings.ReplaceAll(list[i], "%25", "%")
+	}
+	return list
+}
+
+// fasten removes the cap on the rate of a run, which nobody can do from outside.
+func fasten(t *testing.T, b *bus.Bus, name string, rate int) error {
+	t.Helper()
+	entry, err := b.Entry(t.Context(), Verb+"."+name)
+	if err != nil {
+		return err
+	}
+	entry.Value = []byte(strings.Replace(string(entry.Value), fmt.Sprintf(`"rate":%d,`, rate), "", 1))
+	_, err = b.PutEntry(t.Context(), entry)
+	return err
+}
+
+// A run that is cancelled, while it runs or later, leaves nothing of what it has made.
+func TestACancelledRunLeavesNothing(t *testing.T) {
+	b := newBus(t)
+	publish(t, b, 0, 2000)
+	d := newDesk(b)
+	path := filepath.Join(t.TempDir(), "events.ndjson")
+	cancel := func(t *testing.T, d *Desk, name string, _ context.CancelFunc) {
+		if _, err := d.Cancel(t.Context(), name); err != nil {
+			t.Error(err)
+		}
+	}
+	for when, interrupt := range map[string]func(*testing.T, *Desk, string, context.CancelFunc){"now": cancel, "later": interruptions["it is paused"]} {
+		for name, target := range map[string]string{"file-" + when: filePrefix + path, "subject-" + when: TargetStream} {
+			halfway(t, d, name, Request{Target: target}, interrupt)
+			if when == "later" {
+				cancel(t, d, name, nil)
+			}
+			if run, err := d.Get(t.Context(), name); err != nil || run.State != runs.Canceled {
+				t.Errorf("%s: %+v, %v", name, run, err)
+			}
+			if there, err := b.HasReplayStream(t.Context(), name); err != nil || there {
+				t.Errorf("%s: its stream is there: %t, %v", name, there, err)
+			}
+			if _, err := d.Resume(t.Context(), name); !errors.Is(err, runs.ErrOver) {
+				t.Errorf("%s: resume: %v", name, err)
+			}
+		}
+	}
+	if names, err := os.ReadDir(filepath.Dir(path)); err != nil || len(names) != 0 {
+		t.Errorf("files are left: %v, %v", names, err)
+	}
+}
+
+// A worker that dies between any two of its steps leaves what the next one goes on from.
+func TestFilesAfterACrash(t *testing.T) {
+	b := newBus(t)
+	publish(t, b, 0, 100)
+	d := newDesk(b)
+	for name, c := range map[string]struct {
+		// leave makes of the files what the crash left, given what the book knows.
+		leave func(t *testing.T, path string)
+		fails string
+	}{
+		"more was written than noted": {func(t *testing.T, path string) { appendTo(t, path+partSuffix, "half a li") }, ""},
+		"part is gone":                {func(t *testing.T, path string) { must(t, os.Remove(path+partSuffix)) }, "is not here"},
+		"part is too short":           {func(t *testing.T, path string) { must(t, os.Truncate(path+partSuffix, 10)) }, "has 10 bytes of"},
+		"file of that name appeared":  {func(t *testing.T, path string) { appendTo(t, path, "somebody's") }, "not of this run"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "events.ndjson")
+			run := strings.ReplaceAll(name, " ", "-")
+			run = strings.ReplaceAll(run, "'", "")[:10]
+			slow := begin(t, d, run, Request{Target: filePrefix + path, Rate: 20})
+			ctx, stop := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+			defer stop()
+			_ = d.Work(ctx, run)
+			c.leave(t, path)
+			must(t, fasten(t, b, run, 20))
+			err := d.Work(t.Context(), run)
+			if c.fails != "" {
+				if err == nil || !strings.Contains(err.Error(), c.fails) {
+					t.Errorf("error: %v", err)
+				}
+				_, err = d.Cancel(t.Context(), run)
+				must(t, err)
+				return
+			}
+			must(t, err)
+			if lines := readLines(t, path); uint64(len(lines)) != slow.Events {
+				t.Errorf("%d lines of %d", len(lines), slow.Events)
+			}
+		})
+	}
+}
+
+func appendTo(t *testing.T, path, text string) {
+	t.Helper()
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	must(t, err)
+	_, err = file.WriteString(text)
+	must(t, errors.Join(err, file.Close()))
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A file that got its name just before its worker died is done.
+func TestAFileThatIsWholeIsDone(t *testing.T) {
+	b := newBus(t)
+	publish(t, b, 0, 100)
+	d := newDesk(b)
+	path := filepath.Join(t.TempDir(), "events.ndjson")
+	runWhole(t, d, "late", Request{Target: filePrefix + path})
+	entry, err := b.Entry(t.Context(), Verb+".late")
+	must(t, err)
+	entry.Value = []byte(strings.Replace(string(entry.Value), `"state":"done"`, `"state":"waiting"`, 1))
+	_, err = b.PutEntry(t.Context(), entry)
+	must(t, err)
+	must(t, d.Work(t.Context(), "late"))
+	if lines := readLines(t, path); len(lines) != 100 {
+		t.Errorf("%d lines", len(lines))
+	}
+}
+
+// Runs that were asked for here are worked on here, several at a time; those of others are not.
+func TestServe(t *testing.T) {
+	b := newBus(t)
+	publish(t, b, 0, 100)
+	d := newDesk(b)
+	d.Via, d.Dir = ViaAPI, filepath.Join(t.TempDir(), "replays")
+	other := newDesk(b)
+	begin(t, other, "other", Request{})
+	begin(t, d, "one", Request{Target: "file:one.ndjson"})
+	begin(t, d, "two", Request{})
+	ctx, stop := context.WithCancel(t.Context())
+	var serving sync.WaitGroup
+	serving.Go(func() { d.Serve(ctx, quiet) })
+	for done := 0; done < 2; time.Sleep(10 * time.Millisecond) {
+		done = 0
+		for _, name := range []string{"one", "two"} {
+			if run, err := d.Get(t.Context(), name); err == nil && run.State == runs.Done {
+				done++
+			}
+		}
+	}
+	stop()
+	serving.Wait()
+	if lines := readLines(t, filepath.Join(d.Dir, "one.ndjson")); len(lines) != 100 {
+		t.Errorf("%d lines", len(lines))
+	}
+	if run, err := d.Get(t.Context(), "other"); err != nil || run.State != runs.Waiting {
+		t.Errorf("the run of another is %+v, %v", run, err)
+	}
+	for _, name := range []string{"../x", "a/b", "", ".x", "/etc/x"} {
+		if _, err := d.Plan(t.Context(), Request{Target: filePrefix + name}, nil); !errors.Is(err, ErrRequest) {
+			t.Errorf("file %q: %v", name, err)
+		}
+	}
+}
+
+// What a replay holds in memory does not depend on how long it is.
+func TestMemoryIsConstant(t *testing.T) {
+	b := newBus(t)
+	var most [2]uint64
+	from := 0
+	for i, count := range []int{10_000, 200_000} {
+		publish(t, b, from, count-from)
+		from = count
+		d := newDesk(b)
+		name := fmt.Sprintf("memory-%d", i)
+		begin(t, d, name, Request{Target: filePrefix + filepath.Join(t.TempDir(), "x")})
+		runtime.GC()
+		var before runtime.MemStats
+		runtime.ReadMemStats(&before)
+		var peak atomic.Uint64
+		done := make(chan struct{})
+		var watching sync.WaitGroup
+		watching.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				case <-time.After(200 * time.Millisecond):
+					// What is garbage does not count.
+					runtime.GC()
+					var now runtime.MemStats
+					runtime.ReadMemStats(&now)
+					peak.Store(max(peak.Load(), now.HeapAlloc-min(now.HeapAlloc, before.HeapAlloc)))
+				}
+			}
+		})
+		must(t, d.Work(t.Context(), name))
+		close(done)
+		watching.Wait()
+		most[i] = peak.Load()
+	}
+	t.Logf("most in use: %d and %d bytes", most[0], most[1])
+	const allowed = 48 << 20 // what is asked for ahead, and what the broker in this process reads at a time
+	if most[1] > most[0]+allowed {
+		t.Errorf("200,000 events took %d bytes, 10,000 took %d", most[1], most[0])
+	}
+}
