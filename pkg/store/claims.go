@@ -51,11 +51,7 @@ func (m *ReadModel) UpdateClaims(ctx context.Context, id string, sandbox bool, f
 		if next == nil {
 			return wrap("update claims", err)
 		}
-		written := *next
-		written.AnonymizedThrough = max(next.AnonymizedThrough, current.AnonymizedThrough)
-		if written.AnonymizedThrough > 0 && written.Signal.Seq <= written.AnonymizedThrough {
-			written.Key, written.Sealed = nil, nil
-		}
+		written := next.after(current)
 		destroyed = current.Key != nil && written.Key == nil
 		_, err = writeClaims(ctx, s, id, sandbox, written, replaceClaims)
 		return wrap("update claims", err)
@@ -64,6 +60,15 @@ func (m *ReadModel) UpdateClaims(ctx context.Context, id string, sandbox bool, f
 		return wrap("update claims", m.db.forget(ctx))
 	}
 	return err
+}
+
+// after returns the row as it may be written in the place of another.
+func (c ClaimsRow) after(current ClaimsRow) ClaimsRow {
+	c.AnonymizedThrough = max(c.AnonymizedThrough, current.AnonymizedThrough)
+	if c.AnonymizedThrough > 0 && c.Signal.Seq <= c.AnonymizedThrough {
+		c.Key, c.Sealed = nil, nil
+	}
+	return c
 }
 
 // lockClaims keeps other transactions from writing the claims of a verification, for which PostgreSQL needs a row. It reports whether it
@@ -134,10 +139,14 @@ func destroyClaims(ctx context.Context, s statements, id string, sandbox bool, t
 }
 
 // forget makes what was deleted unreadable in the files of SQLite: deleted bytes are overwritten in the database file, and
-// this empties the log beside it, which may still hold them. Readers may keep it from doing so; then the next one does.
-// PostgreSQL reclaims deleted rows by itself.
+// this empties the log beside it, which may still hold them. Readers may keep it from doing so; then the next one does. While there is a
+// snapshot, nobody waits for it: its end has the log emptied. PostgreSQL reclaims deleted rows by itself.
 func (d *database) forget(ctx context.Context) error {
 	if d.postgres() {
+		return nil
+	}
+	if d.snapshots.Load() > 0 {
+		d.forgetful.Store(true)
 		return nil
 	}
 	var busy, logged, moved int64

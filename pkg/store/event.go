@@ -83,14 +83,23 @@ func (e *EventRow) encoded() (string, error) {
 
 // putCausation records that the delivery was applied. A made signal has none, and that of another stream is not in the tables.
 func (m *ReadModel) putCausation(ctx context.Context, s statements, e EventRow) error {
-	if e.Data.CausationSequence == 0 || e.CauseGone {
+	d, caused := e.causation()
+	if !caused {
 		return nil
 	}
-	return m.putDelivery(ctx, s, Delivery{
+	return m.putDelivery(ctx, s, d)
+}
+
+// causation returns what an event says of the delivery that caused it, if one in the tables did.
+func (e *EventRow) causation() (Delivery, bool) {
+	if e.Data.CausationSequence == 0 || e.CauseGone {
+		return Delivery{}, false
+	}
+	return Delivery{
 		Stream: webhookStream, Sequence: e.Data.CausationSequence, EventID: e.Data.CausationID, Provider: e.Data.Provider,
 		Outcome: OutcomeApplied, OutcomeAt: e.StoredAt,
 		Verifications: []string{e.Data.ID}, Anomalies: e.Data.Signal.Anomalies,
-	})
+	}, true
 }
 
 // putEvent writes the event. The stream never holds two of one id and version.

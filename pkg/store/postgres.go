@@ -33,15 +33,18 @@ func openPostgres(at URL, s schema) (*database, error) {
 	}
 	setDefault(config.RuntimeParams, "application_name", "verdict "+s.name)
 	setDefault(config.RuntimeParams, "idle_in_transaction_session_timeout", strconv.FormatInt(postgresIdleInTransaction.Milliseconds(), 10))
-	pool, registration, err := connect(stdlib.GetConnector(*config), semconv.DBSystemNamePostgreSQL, s.name)
+	if s.searchPath != "" {
+		config.RuntimeParams["search_path"] = s.searchPath
+	}
+	connections, registration, err := connect(stdlib.GetConnector(*config), semconv.DBSystemNamePostgreSQL, s.name)
 	if err != nil {
 		return nil, err
 	}
-	pool.SetMaxOpenConns(postgresConnections)
-	pool.SetMaxIdleConns(postgresConnections)
-	pool.SetConnMaxIdleTime(postgresIdleTime)
+	connections.SetMaxOpenConns(postgresConnections)
+	connections.SetMaxIdleConns(postgresConnections)
+	connections.SetConnMaxIdleTime(postgresIdleTime)
 	db := newDatabase(goose.DialectPostgres)
-	db.writer, db.reader = pool, pool
+	db.writer, db.reader = connections, newPool(connections)
 	db.metrics = append(db.metrics, registration)
 	return db, nil
 }

@@ -12,7 +12,12 @@ import (
 // used by many goroutines.
 //
 // It can be built again from the streams, as far back as they reach.
-type ReadModel struct{ db *database }
+type ReadModel struct {
+	db *database
+	at Location
+	// follower is that of a reader of SQLite, nil elsewhere.
+	follower *follower
+}
 
 // Its rows are about verifications in no order, so that a transaction writes to pages all over the file: the writer keeps 16 MB of them in
 // memory. The log is copied to the file as often as SQLite does by default, every 4 MB: every 32 MB is less to write, but it is synced in one
@@ -27,31 +32,58 @@ const readerRetry = 250 * time.Millisecond
 // OpenReadModel opens the read model for writing and migrates the tables. On SQLite it returns ErrLeased while another
 // process writes it. ErrUnavailable means that the database is away.
 func OpenReadModel(ctx context.Context, at Location) (*ReadModel, error) {
-	db, err := openDatabase(ctx, at, readModelSchema)
+	s, err := at.readModel()
 	if err != nil {
 		return nil, wrap("open read model", err)
 	}
-	return &ReadModel{db: db}, nil
+	db, err := openDatabase(ctx, at, s)
+	if err != nil {
+		return nil, wrap("open read model", err)
+	}
+	if db.postgres() {
+		db.guard = shareWriting
+	}
+	return &ReadModel{db: db, at: at}, nil
+}
+
+// readModel returns the schema with the file that is the read model now.
+func (l Location) readModel() (schema, error) {
+	s := readModelSchema
+	if l.URL != "" {
+		return s, nil
+	}
+	now, err := readPointer(l.Dir)
+	s.file, s.lock = now.File, readModelSchema.file
+	return s, err
 }
 
 // OpenReader opens the read model for reading. It waits for the database and its tables until ctx ends, and returns an
-// error at once where the tables are of a newer program. Calls that write return an error.
+// error at once where the tables are of a newer program. Calls that write return an error. Where another read model takes its place, see
+// Rebuild, it is read from then on.
 func OpenReader(ctx context.Context, at Location) (*ReadModel, error) {
-	db, err := openReaderDatabase(at)
+	s, err := at.readModel()
 	if err != nil {
 		return nil, wrap("open read model", err)
 	}
-	if err := db.awaitTables(ctx, readModelSchema); err != nil {
+	db, err := openReaderDatabase(at, s)
+	if err != nil {
+		return nil, wrap("open read model", err)
+	}
+	if err := db.awaitTables(ctx, s); err != nil {
 		return nil, wrap("open read model", errors.Join(err, db.close()))
 	}
-	return &ReadModel{db: db}, nil
+	m := &ReadModel{db: db, at: at}
+	if !db.postgres() {
+		m.follower = follow(at.Dir, s.file, db)
+	}
+	return m, nil
 }
 
-func openReaderDatabase(at Location) (*database, error) {
+func openReaderDatabase(at Location, s schema) (*database, error) {
 	if at.URL == "" {
-		return openSQLiteReader(at.Dir, readModelSchema)
+		return openSQLiteReader(at.Dir, s)
 	}
-	db, err := openPostgres(at.URL, readModelSchema)
+	db, err := openPostgres(at.URL, s)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +112,10 @@ func (d *database) awaitTables(ctx context.Context, s schema) error {
 }
 
 // Close closes the database. Nothing may use it then.
-func (m *ReadModel) Close() error { return wrap("close read model", m.db.close()) }
+func (m *ReadModel) Close() error {
+	m.follower.close()
+	return wrap("close read model", m.db.close())
+}
 
 // Progress is how far the tables hold a stream.
 type Progress struct {
@@ -94,15 +129,17 @@ type Progress struct {
 // PutProgress records how far the tables hold a stream. An earlier sequence changes nothing, and neither does a stream of another identity
 // than the recorded one: that one has to be forgotten first.
 func (m *ReadModel) PutProgress(ctx context.Context, p Progress) error {
-	err := m.db.update(ctx, func(s statements) error {
-		_, err := s.exec(ctx, `
-			INSERT INTO progress (stream, identity, sequence, pending, at) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (stream) DO UPDATE SET sequence = excluded.sequence, pending = excluded.pending, at = excluded.at
-			WHERE excluded.identity = progress.identity AND (excluded.sequence, excluded.at) > (progress.sequence, progress.at)`,
-			p.Stream, p.Identity, int64(p.Sequence), int64(p.Pending), micros(p.At))
-		return err
-	})
+	err := m.db.update(ctx, func(s statements) error { return writeProgress(ctx, s, p) })
 	return wrap("put progress", err)
+}
+
+func writeProgress(ctx context.Context, s statements, p Progress) error {
+	_, err := s.exec(ctx, `
+		INSERT INTO progress (stream, identity, sequence, pending, at) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (stream) DO UPDATE SET sequence = excluded.sequence, pending = excluded.pending, at = excluded.at
+		WHERE excluded.identity = progress.identity AND (excluded.sequence, excluded.at) > (progress.sequence, progress.at)`,
+		p.Stream, p.Identity, int64(p.Sequence), int64(p.Pending), micros(p.At))
+	return err
 }
 
 // Progress returns how far the tables hold a stream. Errors: ErrNotFound where they hold nothing of it.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -33,19 +34,24 @@ func openSQLite(dir string, s schema) (*database, error) {
 	if err := os.MkdirAll(dir, dirMode); err != nil {
 		return nil, classifyFile(err)
 	}
-	lock, err := lockFile(path + ".lock")
-	if err != nil {
-		return nil, err
-	}
 	db := newDatabase(goose.DialectSQLite3)
-	db.lock = lock
+	if s.lock != unlocked {
+		if db.lock, err = lockFile(filepath.Join(filepath.Dir(path), cmp.Or(s.lock, s.file)) + ".lock"); err != nil {
+			return nil, err
+		}
+	}
+	if s.prepare != nil {
+		if err := s.prepare(dir, s); err != nil {
+			return nil, errors.Join(err, db.close())
+		}
+	}
 	// SQLite gives the files that it makes beside this one the same mode.
 	if file, err := os.OpenFile(path, os.O_CREATE, fileMode); err != nil {
 		return nil, errors.Join(classifyFile(err), db.close())
 	} else if err := file.Close(); err != nil {
 		return nil, errors.Join(classifyFile(err), db.close())
 	}
-	pragmas := append([]string{"journal_mode(WAL)", "synchronous(" + s.synchronous + ")", "secure_delete(ON)"}, s.pragmas...)
+	pragmas := append([]string{"journal_mode(" + cmp.Or(s.journal, "WAL") + ")", "synchronous(" + s.synchronous + ")", "secure_delete(ON)"}, s.pragmas...)
 	if db.writer, err = db.connectSQLite(path, s, pragmas...); err != nil {
 		return nil, errors.Join(err, db.close())
 	}
@@ -64,12 +70,14 @@ func openSQLiteReader(dir string, s schema) (*database, error) {
 }
 
 // openReaders adds the reading connections; the first use of one opens the file.
-func (d *database) openReaders(path string, s schema) (err error) {
-	if d.reader, err = d.connectSQLite(path, s, "query_only(ON)"); err != nil {
+func (d *database) openReaders(path string, s schema) error {
+	connections, err := d.connectSQLite(path, s, "query_only(ON)")
+	if err != nil {
 		return errors.Join(err, d.close())
 	}
-	d.reader.SetMaxOpenConns(sqliteReaders)
-	d.reader.SetMaxIdleConns(sqliteReaders)
+	connections.SetMaxOpenConns(sqliteReaders)
+	connections.SetMaxIdleConns(sqliteReaders)
+	d.reader = newPool(connections)
 	return nil
 }
 

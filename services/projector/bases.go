@@ -81,6 +81,14 @@ func (s *bases) first(e *store.EventRow, settle func(*basis) bool) {
 	p.basis.complete = settled
 }
 
+// forget forgets all. Nobody may use them meanwhile.
+func (s *bases) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.known, s.kept = nil, 0
+	s.order.Init()
+}
+
 func (s *bases) take(key verificationKey) *place {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -172,6 +172,11 @@ func (p *projector) readClaims(ctx context.Context, from *provider.Provider, sig
 	if err != nil {
 		return nil, err
 	}
+	return p.claimsIn(ctx, from, signal, &webhook)
+}
+
+// claimsIn is readClaims where the delivery is at hand.
+func (p *projector) claimsIn(ctx context.Context, from *provider.Provider, signal *verification.Signal, webhook *event.Webhook) (*provider.Claims, error) {
 	body, err := p.keys.Open(webhook.SealKey, webhook.ID, webhook.Sealed)
 	switch {
 	case errors.Is(err, seal.ErrKeyDestroyed) && seal.Expired(webhook.SealKey, p.retention(webhook.Provider), time.Now()):

@@ -17,6 +17,8 @@ const (
 
 // progress writes how far the tables hold each stream without a gap.
 func (p *projector) progress(ctx context.Context) {
+	p.gate.RLock()
+	defer p.gate.RUnlock()
 	for _, c := range p.consumers() {
 		if err := p.putProgress(ctx, c.Stream, c.Name); err != nil && ctx.Err() == nil {
 			p.logger.Warn("progress not written", "stream", c.Stream, "error", err)

@@ -8,6 +8,7 @@
 //     others to come.
 //   - The claims of a verification are settled one event after the other, and for all events known by then. Where the row has moved, they
 //     are settled again at once.
+//   - A read model that is made anew is written by nobody else until it is taken into use, and nobody writes either at that moment.
 //   - Personal data is written only because of a verification event, since the lifecycle alone knows to whom a payload belongs; and never
 //     again once it was anonymized.
 package projector
@@ -58,6 +59,7 @@ func Run(ctx context.Context, config Config) error {
 	var background sync.WaitGroup
 	background.Go(func() { every(ctx, progressInterval, p.progress) })
 	background.Go(func() { every(ctx, sweepInterval, p.sweep) })
+	background.Go(func() { p.serve(ctx) })
 	err := p.bus.Run(ctx, p.consumers()...)
 	stop()
 	background.Wait()
@@ -81,6 +83,10 @@ type projector struct {
 	// once resume has returned.
 	streams       map[string]string
 	webhooksSince time.Time
+	// gate is held for reading by whoever writes the model, and for writing while it must not change.
+	gate sync.RWMutex
+	// sweeping is held by a sweep, and by a rebuild, with whose comparison sweeps would interfere.
+	sweeping sync.Mutex
 	// logger writes no line about the same trouble twice within logInterval.
 	logger *slog.Logger
 }
@@ -104,21 +110,32 @@ func newProjector(config Config) *projector {
 // how many rows a commit is shared by.
 const concurrency = 128
 
-// consumers lists what is read, each stream as a whole.
+// consumers lists what is read, each stream as a whole. What they handle waits while the model must not change.
 func (p *projector) consumers() []bus.Consumer {
-	list := []bus.Consumer{
+	list := p.handlers()
+	for i := range list {
+		handle := list[i].Handle
+		list[i].Concurrency = concurrency
+		list[i].Handle = func(ctx context.Context, message bus.Stored) error {
+			p.gate.RLock()
+			defer p.gate.RUnlock()
+			return handle(ctx, message)
+		}
+	}
+	return list
+}
+
+// handlers are the consumers without the gate.
+func (p *projector) handlers() []bus.Consumer {
+	return []bus.Consumer{
 		{Name: ownConsumers + "verifications", Stream: bus.Verifications, Filter: "kyc.v1.>", Handle: p.verification},
 		{Name: ownConsumers + "sandbox", Stream: bus.Sandbox, Filter: "kyc.sandbox.v1.>", Handle: p.sandbox},
 		{Name: ownConsumers + "webhooks", Stream: bus.Webhooks, Filter: "kyc.webhook.>", Handle: p.webhook},
-		{Name: ownConsumers + "held", Stream: bus.Held, Filter: "kyc.held.>", Handle: p.held},
-		{Name: ownConsumers + "rejected", Stream: bus.Rejected, Filter: "kyc.rejected.>", Handle: p.rejected},
-		{Name: ownConsumers + "outcomes", Stream: bus.Outcomes, Filter: "kyc.outcome.>", Handle: p.outcome},
-		{Name: ownConsumers + "dead", Stream: bus.Dead, Filter: "kyc.dead.>", Handle: p.dead},
+		{Name: ownConsumers + "held", Stream: bus.Held, Filter: "kyc.held.>", Handle: p.delivery},
+		{Name: ownConsumers + "rejected", Stream: bus.Rejected, Filter: "kyc.rejected.>", Handle: p.delivery},
+		{Name: ownConsumers + "outcomes", Stream: bus.Outcomes, Filter: "kyc.outcome.>", Handle: p.delivery},
+		{Name: ownConsumers + "dead", Stream: bus.Dead, Filter: "kyc.dead.>", Handle: p.delivery},
 	}
-	for i := range list {
-		list[i].Concurrency = concurrency
-	}
-	return list
 }
 
 // causeUnreadable is the cause of a dead letter for a message that is not what its stream holds.

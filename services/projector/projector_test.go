@@ -34,7 +34,7 @@ func await(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
-	for deadline := time.Now().Add(time.Minute); !holds(); <-poll.C {
+	for deadline := time.Now().Add(5 * time.Minute); !holds(); <-poll.C {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s did not happen", what)
 		}

@@ -3,6 +3,8 @@ package projector
 import (
 	"context"
 	"time"
+
+	"github.com/verdict-stream/verdict/pkg/store"
 )
 
 const (
@@ -20,8 +22,14 @@ const (
 // sweep removes old refusals and gives every delivery an outcome whose body can be read no more and that nobody has told the end of. Should its true outcome
 // come after all, that one stands.
 func (p *projector) sweep(ctx context.Context) {
+	if !p.sweeping.TryLock() {
+		return
+	}
+	defer p.sweeping.Unlock()
+	p.gate.RLock()
+	defer p.gate.RUnlock()
 	now := time.Now().UTC()
-	if err := p.model.PruneRefusals(ctx, now.Add(-refusalsAge), refusalsKept); err != nil && ctx.Err() == nil {
+	if err := prune(ctx, p.model, now); err != nil && ctx.Err() == nil {
 		p.logger.Warn("old refusals not removed", "error", err)
 	}
 	for name := range p.providers {
@@ -36,4 +44,9 @@ func (p *projector) sweep(ctx context.Context) {
 			p.logger.Error("deliveries expired before they were processed", "provider", name, "count", count)
 		}
 	}
+}
+
+// prune removes old refusals.
+func prune(ctx context.Context, model *store.ReadModel, now time.Time) error {
+	return model.PruneRefusals(ctx, now.Add(-refusalsAge), refusalsKept)
 }

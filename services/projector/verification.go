@@ -22,17 +22,9 @@ func (p *projector) sandbox(ctx context.Context, message bus.Stored) error {
 // event writes the timeline, the current state and the outcome of the delivery in one transaction, and then the claims in another, unless
 // the first has taken them: a crash in between is repaired by the redelivery.
 func (p *projector) event(ctx context.Context, message bus.Stored, sandbox bool) error {
-	envelope, err := event.Decode(message.Header, message.Data)
+	row, err := p.eventRow(message, sandbox)
 	if err != nil {
-		return unreadable("verification event", err)
-	}
-	data, published, err := event.VerificationOf(envelope)
-	if err != nil {
-		return unreadable("verification event", err)
-	}
-	row := store.EventRow{
-		Sandbox: sandbox, Sequence: message.Seq, Published: published, StoredAt: message.Time, Data: data, Encoded: envelope.Data(),
-		CauseGone: p.former(message),
+		return err
 	}
 	written, settled, err := p.first(ctx, &row)
 	if !written && err == nil {
@@ -46,6 +38,22 @@ func (p *projector) event(ctx context.Context, message bus.Stored, sandbox bool)
 		return nil
 	}
 	return p.claims(ctx, &row)
+}
+
+// eventRow returns what a message says of a verification.
+func (p *projector) eventRow(message bus.Stored, sandbox bool) (store.EventRow, error) {
+	envelope, err := event.Decode(message.Header, message.Data)
+	if err != nil {
+		return store.EventRow{}, unreadable("verification event", err)
+	}
+	data, published, err := event.VerificationOf(envelope)
+	if err != nil {
+		return store.EventRow{}, unreadable("verification event", err)
+	}
+	return store.EventRow{
+		Sandbox: sandbox, Sequence: message.Seq, Published: published, StoredAt: message.Time, Data: data, Encoded: envelope.Data(),
+		CauseGone: p.former(message),
+	}, nil
 }
 
 // first writes an event together with its claims, where it seems to be the first of its verification, and reports what it has done. Where

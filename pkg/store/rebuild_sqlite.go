@@ -1,0 +1,166 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+)
+
+// fileSite is the file of a new read model.
+type fileSite struct {
+	live *ReadModel
+	path string
+	db   *database // as it is filled
+	// file is what has the writes synced while it is filled, so that there is never much to sync at once: whoever waits for the same disk
+	// waits for that. syncing is held by the sync under way.
+	file    *os.File
+	syncing sync.Mutex
+	running sync.WaitGroup
+}
+
+// newFile makes the file of a new read model, in which nothing can be undone: until it is ready, a crash is its end.
+func newFile(ctx context.Context, live *ReadModel) (site, *database, error) {
+	s := readModelSchema
+	s.file = fmt.Sprintf("readmodel-%d.db", time.Now().UnixMicro())
+	s.lock, s.journal, s.synchronous = unlocked, "OFF", "OFF"
+	s.pragmas = []string{fmt.Sprintf("cache_size(-%d)", bulkCache)}
+	db, err := openDatabase(ctx, live.at, s)
+	path := filepath.Join(live.at.Dir, s.file)
+	if err != nil {
+		return nil, nil, errors.Join(err, removeSQLite(path))
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, nil, errors.Join(classifyFile(err), db.close(), removeSQLite(path))
+	}
+	return &fileSite{live: live, path: path, db: db, file: file}, db, nil
+}
+
+func (f *fileSite) put() {
+	if f.file == nil || !f.syncing.TryLock() {
+		return
+	}
+	f.running.Go(func() {
+		defer f.syncing.Unlock()
+		_ = f.file.Sync() // The last one tells.
+	})
+}
+
+func (f *fileSite) ready(ctx context.Context) (*database, error) {
+	f.running.Wait()
+	if err := f.db.close(); err != nil {
+		return nil, err
+	}
+	if err := f.closeFile(); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(syncPath(f.path), syncPath(filepath.Dir(f.path))); err != nil {
+		return nil, err
+	}
+	s := readModelSchema
+	s.file, s.lock = filepath.Base(f.path), unlocked
+	return openDatabase(ctx, f.live.at, s)
+}
+
+func (f *fileSite) closeFile() error {
+	f.running.Wait()
+	if f.file == nil {
+		return nil
+	}
+	err := f.file.Close()
+	f.file = nil
+	return err
+}
+
+// become renames the pointer. Before, everything is in the file itself and synced.
+func (f *fileSite) become(ctx context.Context, next *database) (string, error) {
+	var busy, logged, moved int64
+	if _, err := next.write().one(ctx, []any{&busy, &logged, &moved}, `PRAGMA wal_checkpoint(TRUNCATE)`); err != nil {
+		return "", err
+	}
+	if busy != 0 {
+		return "", errNotReady
+	}
+	now, err := readPointer(f.live.at.Dir)
+	if err != nil {
+		return "", err
+	}
+	former := now.File
+	if err := (pointer{File: filepath.Base(f.path), Kept: append(slices.Clone(now.Kept), former)}).write(f.live.at.Dir); err != nil {
+		return "", err
+	}
+	before := f.live.db
+	f.live.db = next
+	next.lock, before.lock = before.lock, nil
+	return former, before.close()
+}
+
+func (f *fileSite) keep(context.Context) (string, error) {
+	now, err := readPointer(f.live.at.Dir)
+	if err != nil {
+		return "", err
+	}
+	name := filepath.Base(f.path)
+	now.Kept = append(now.Kept, name)
+	return name, now.write(f.live.at.Dir)
+}
+
+func (f *fileSite) remove(context.Context) error {
+	return errors.Join(f.closeFile(), removeSQLite(f.path))
+}
+
+func (m *ReadModel) tidyFiles(ctx context.Context) error {
+	now, err := readPointer(m.at.Dir)
+	if err != nil {
+		return err
+	}
+	unfinished, err := now.unfinished(m.at.Dir)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, name := range unfinished {
+		failed = append(failed, removeSQLite(filepath.Join(m.at.Dir, name)))
+	}
+	for _, name := range now.Kept {
+		failed = append(failed, m.wipeFile(ctx, name))
+	}
+	return errors.Join(failed...)
+}
+
+// wipeFile destroys the personal data in the file of a former read model, where it is still there.
+func (m *ReadModel) wipeFile(ctx context.Context, name string) error {
+	if _, err := os.Stat(filepath.Join(m.at.Dir, name)); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	s := readModelSchema
+	s.file, s.lock = name, unlocked
+	db, err := openSQLite(m.at.Dir, s)
+	if err != nil {
+		return err
+	}
+	return errors.Join(db.wipe(ctx, "claims"), db.close())
+}
+
+// dropFiles takes the names out of the pointer first: a file that no pointer names is removed by whoever tidies up. The first file of all
+// might be another's without a pointer, and is removed by its name here alone.
+func (m *ReadModel) dropFiles(names []string) error {
+	now, err := readPointer(m.at.Dir)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, name := range names {
+		failed = append(failed, removeSQLite(filepath.Join(m.at.Dir, name)))
+	}
+	if err := errors.Join(failed...); err != nil {
+		return err
+	}
+	now.Kept = slices.DeleteFunc(now.Kept, func(name string) bool { return slices.Contains(names, name) })
+	return now.write(m.at.Dir)
+}

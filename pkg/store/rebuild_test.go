@@ -1,0 +1,382 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func unpaced(int) error { return nil }
+
+// everywhere is a position that no stream reaches.
+func everywhere() map[string]uint64 {
+	return map[string]uint64{webhookStream: math.MaxInt64, verificationStream: math.MaxInt64, sandboxStream: math.MaxInt64}
+}
+
+// beginRebuild begins one that is discarded at the end of the test.
+func beginRebuild(t *testing.T, m *ReadModel) *Rebuild {
+	t.Helper()
+	r, err := m.Rebuild(t.Context())
+	must(t, err)
+	t.Cleanup(func() { check(t, r.Discard(context.Background())) })
+	return r
+}
+
+// switched makes a new read model of what was written and takes it into use.
+func switched(t *testing.T, m *ReadModel, r *Rebuild) (kept string) {
+	t.Helper()
+	must(t, m.Alone(t.Context(), func(ctx context.Context) (err error) {
+		kept, err = r.Switch(ctx)
+		return err
+	}))
+	return kept
+}
+
+// live fills a read model with all there is.
+func live(t *testing.T, m *ReadModel) {
+	t.Helper()
+	sandbox := testEventRow("a", 1, 1, 8)
+	sandbox.Sandbox = true
+	sandbox.Data.Signal.Unknown = []string{"field"}
+	put(t, m, testEventRow("a", 1, 1, 1), testEventRow("b", 1, 2, 2), testEventRow("a", 2, 3, 3), sandbox)
+	for seq := range uint64(5) {
+		must(t, m.PutDelivery(t.Context(), testDeliveryOf(seq+1)))
+	}
+	setClaims(t, m, testID("a").String(), claimsOf(3))
+	must(t, m.UpdateClaims(t.Context(), testID("b").String(), false, func(ClaimsRow) (*ClaimsRow, error) {
+		return &ClaimsRow{AnonymizedThrough: 2}, nil
+	}))
+	must(t, m.PutOutcome(t.Context(), Outcome{Stream: webhookStream, Sequence: 4, Outcome: OutcomeExpired, At: start}))
+	must(t, m.PutOutcome(t.Context(), Outcome{Stream: webhookStream, Sequence: 5, Outcome: OutcomeDead, Cause: "broken", At: start}))
+	must(t, m.PutProgress(t.Context(), Progress{Stream: verificationStream, Identity: "i", Sequence: 3, At: start}))
+}
+
+// sumsOf are the checksums of all tables.
+func sumsOf(t *testing.T, m *ReadModel) []Sum {
+	t.Helper()
+	s, err := m.Snapshot(t.Context())
+	must(t, err)
+	defer func() { check(t, s.Close(t.Context())) }()
+	var all []Sum
+	for _, table := range ComparedTables() {
+		sum, err := s.Sum(t.Context(), table, func() error { return nil })
+		must(t, err)
+		all = append(all, sum)
+	}
+	return all
+}
+
+// traces lists the files or schemas of read models that there are.
+func traces(t *testing.T, m *ReadModel) []string {
+	t.Helper()
+	if m.db.postgres() {
+		names, err := list(t.Context(), m.db.read(), func(scan scanner) (name string, err error) {
+			return name, scan(&name)
+		}, `SELECT nspname::TEXT FROM pg_namespace WHERE nspname LIKE '%readmodel%' ORDER BY nspname`)
+		must(t, err)
+		return names
+	}
+	entries, err := os.ReadDir(m.at.Dir)
+	must(t, err)
+	var names []string
+	for _, entry := range entries {
+		if name := entry.Name(); name != "readmodel.db.lock" && name != pointerFile && strings.HasPrefix(name, "readmodel") &&
+			!strings.HasSuffix(name, "-wal") && !strings.HasSuffix(name, "-shm") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func testRebuild(t *testing.T, at place) {
+	place := at(t)
+	m := newReadModel(t, place)
+	live(t, m)
+	reader, err := OpenReader(t.Context(), place)
+	must(t, err)
+	defer func() { check(t, reader.Close()) }()
+	want := sumsOf(t, m)
+	before := traces(t, m)
+
+	r := beginRebuild(t, m)
+	must(t, r.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("a", 2, 3, 3), testEventRow("b", 1, 2, 2)}, Deliveries: []Delivery{testDeliveryOf(5)}}))
+	must(t, r.Index(t.Context()))
+	carried, err := r.Carry(t.Context(), everywhere(), unpaced)
+	must(t, err)
+	if diff := cmp.Diff(Carried{Events: 2, Deliveries: 5, Outcomes: 2, Claims: 1}, carried); diff != "" {
+		t.Errorf("carried over (-want +got):\n%s", diff)
+	}
+	must(t, r.Put(t.Context(), Bulk{Claims: []Claims{{VerificationKey{testID("a").String(), false}, *claimsOf(3)}}}))
+	if diff := cmp.Diff(want, sumsOf(t, r.Model())); diff != "" {
+		t.Errorf("checksums (-in use +new):\n%s", diff)
+	}
+	// The one more tells the new one from the one before.
+	must(t, r.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("c", 1, 4, 6)}}))
+	kept := switched(t, m, r)
+	if _, err := m.Verification(t.Context(), testID("c").String(), false); err != nil {
+		t.Errorf("the new one is not in use: %v", err)
+	}
+	put(t, m, testEventRow("d", 1, 5, 7))
+	for begun := time.Now(); ; {
+		_, err := reader.Verification(t.Context(), testID("d").String(), false)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, ErrNotFound) || time.Since(begun) > time.Minute {
+			t.Fatalf("what is read after the switch: %v", err)
+		}
+	}
+	must(t, m.Tidy(t.Context()))
+	names, err := m.Kept(t.Context())
+	must(t, err)
+	if !slices.Equal(names, []string{kept}) {
+		t.Errorf("kept are %q, want %q", names, kept)
+	}
+	wiped(t, m, kept)
+	dropped, err := m.DropKept(t.Context())
+	must(t, err)
+	if left := traces(t, m); !slices.Equal(dropped, []string{kept}) || len(left) != len(before) {
+		t.Errorf("dropped are %q; left is %q, at first %q", dropped, left, before)
+	}
+}
+
+// wiped tells whether there is no personal data in a read model that is kept, and everything else.
+func wiped(t *testing.T, m *ReadModel, name string) {
+	t.Helper()
+	db, table := m.db, quoted(name)+".claims"
+	if !db.postgres() {
+		s := readModelSchema
+		s.file = name
+		var err error
+		db, err = openSQLiteReader(m.at.Dir, s)
+		must(t, err)
+		defer func() { check(t, db.close()) }()
+		table = "claims"
+	}
+	var rows, sealed int
+	_, err := db.read().one(t.Context(), []any{&rows, &sealed}, `SELECT count(*), count(sealed) + count(wrapped) FROM `+table)
+	must(t, err)
+	if rows != 2 || sealed != 0 {
+		t.Errorf("%d rows of claims are kept, want 2; with %d claims and keys", rows, sealed)
+	}
+}
+
+func testRebuildLeavesNoTrace(t *testing.T, at place) {
+	place := at(t)
+	m := newReadModel(t, place)
+	live(t, m)
+	want, before := sumsOf(t, m), traces(t, m)
+	for _, indexed := range []bool{false, true} {
+		for _, dies := range []bool{false, true} {
+			r, err := m.Rebuild(t.Context())
+			must(t, err)
+			must(t, r.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("c", 1, 4, 6)}}))
+			if indexed {
+				must(t, r.Index(t.Context()))
+			}
+			if dies {
+				must(t, r.next.db.close())
+				if f, ok := r.site.(*fileSite); ok {
+					must(t, f.closeFile())
+				}
+				must(t, m.Tidy(t.Context()))
+			} else {
+				must(t, r.Discard(t.Context()))
+				must(t, r.Discard(t.Context()))
+			}
+			if got := traces(t, m); !slices.Equal(got, before) {
+				t.Errorf("left is %q, at first %q", got, before)
+			}
+		}
+	}
+	if diff := cmp.Diff(want, sumsOf(t, m)); diff != "" {
+		t.Errorf("checksums of what is in use (-before +after):\n%s", diff)
+	}
+}
+
+func testRebuildKept(t *testing.T, at place) {
+	m := newReadModel(t, at(t))
+	live(t, m)
+	r := beginRebuild(t, m)
+	must(t, r.Index(t.Context()))
+	name, err := r.Keep(t.Context())
+	must(t, err)
+	must(t, m.Tidy(t.Context()))
+	names, err := m.Kept(t.Context())
+	must(t, err)
+	if !slices.Equal(names, []string{name}) {
+		t.Errorf("kept are %q, want %q", names, name)
+	}
+	if _, err := m.Verification(t.Context(), testID("a").String(), false); err != nil {
+		t.Errorf("what is in use: %v", err)
+	}
+	if _, err := r.Switch(t.Context()); !errors.Is(err, errNotReady) {
+		t.Errorf("switching to what was kept: error %v", err)
+	}
+}
+
+// What the streams hold is never taken from the one in use, and what they do not hold always is.
+func testCarryIsWhatNoStreamGives(t *testing.T, at place) {
+	m := newReadModel(t, at(t))
+	wrong := testEventRow("wrong", 1, 2, 2)
+	put(t, m, testEventRow("a", 1, 1, 1), wrong, testEventRow("a", 2, 3, 3), testEventRow("later", 1, 9, 9))
+	odd := testDeliveryOf(2)
+	odd.EventID = "odd"
+	must(t, m.PutDelivery(t.Context(), odd))
+	r := beginRebuild(t, m)
+	must(t, r.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("b", 1, 2, 2)}, Deliveries: []Delivery{testDeliveryOf(2)}}))
+	must(t, r.Index(t.Context()))
+	through := map[string]uint64{webhookStream: 5, verificationStream: 5, sandboxStream: 5}
+	_, err := r.Carry(t.Context(), through, unpaced)
+	must(t, err)
+	page, err := r.Model().Verifications(t.Context(), VerificationFilter{Limit: 10})
+	must(t, err)
+	var got []string
+	for _, row := range page.Rows {
+		got = append(got, fmt.Sprint(row.Data.ID, "@", row.Data.Version))
+	}
+	if diff := cmp.Diff([]string{testID("b").String() + "@1", testID("a").String() + "@2"}, got); diff != "" {
+		t.Errorf("verifications (-want +got):\n%s", diff)
+	}
+	for _, d := range deliveries(t, r.Model()) {
+		if d.Sequence == 2 && d.EventID != testDeliveryOf(2).EventID || d.Sequence > 5 {
+			t.Errorf("delivery %+v", d)
+		}
+	}
+	rows, err := m.Snapshot(t.Context())
+	must(t, err)
+	defer func() { check(t, rows.Close(t.Context())) }()
+	made, err := r.Model().Snapshot(t.Context())
+	must(t, err)
+	defer func() { check(t, made.Close(t.Context())) }()
+	d, err := made.Difference(t.Context(), rows, "verification_event", 2)
+	must(t, err)
+	want := Difference{Table: "verification_event", Missing: 2, Added: 1, Examples: []string{
+		testID("b").String() + " 1", testID("later").String() + " 1",
+	}}
+	if diff := cmp.Diff(want, d); diff != "" {
+		t.Errorf("difference (-want +got):\n%s", diff)
+	}
+	d, err = made.Difference(t.Context(), rows, "delivery", 1)
+	must(t, err)
+	if d.Changed != 1 || len(d.Examples) != 1 || d.Examples[0] != webhookStream+" 2" {
+		t.Errorf("difference %+v", d)
+	}
+}
+
+// testBulkIsTheSame writes facts together and one by one.
+func testBulkIsTheSame(t *testing.T, at place) {
+	place := at(t)
+	m := newReadModel(t, place)
+	anonymized := testEventRow("a", 3, 7, 0)
+	anonymized.Data.AnonymizedThrough = 3
+	unknown := testEventRow("b", 1, 2, 2)
+	unknown.Data.Signal.Unknown = []string{"x", "y"}
+	b := Bulk{
+		Events:     []EventRow{testEventRow("a", 2, 4, 3), unknown, testEventRow("a", 1, 1, 1), anonymized, unknown},
+		Deliveries: []Delivery{testDeliveryOf(3), testDeliveryOf(90), testDeliveryOf(1), testDeliveryOf(4), testDeliveryOf(4)},
+		Progress:   []Progress{{Stream: "S", Sequence: 4, At: start}},
+		Claims: []Claims{
+			{VerificationKey{testID("a").String(), false}, *claimsOf(3)},
+			{VerificationKey{testID("b").String(), false}, *claimsOf(2)},
+		},
+	}
+	for i := range b.Events {
+		b.Events[i].Data.CausationID = testDeliveryOf(b.Events[i].Data.CausationSequence).EventID
+		must(t, m.PutEvent(t.Context(), b.Events[i]))
+	}
+	for _, d := range b.Deliveries {
+		must(t, m.PutDelivery(t.Context(), d))
+	}
+	must(t, m.PutProgress(t.Context(), b.Progress[0]))
+	for _, c := range b.Claims {
+		setClaims(t, m, c.ID, &c.Row)
+	}
+	want := dump(t, m.db, readModelTables...)
+	emptied(t, m)
+	for range 2 {
+		must(t, m.PutBulk(t.Context(), b))
+		if diff := cmp.Diff(want, dump(t, m.db, readModelTables...)); diff != "" {
+			t.Errorf("tables (-one by one +together):\n%s", diff)
+		}
+	}
+	b.Deliveries[0].Outcome = "no such"
+	if err := m.PutBulk(t.Context(), b); !errors.Is(err, errUnknownOutcome) {
+		t.Errorf("an outcome that there is not: error %v", err)
+	}
+}
+
+// testForgetAfterSnapshot destroys claims while there is a snapshot.
+func testForgetAfterSnapshot(t *testing.T, at place) {
+	m := newReadModel(t, at(t))
+	put(t, m, testEventRow("a", 1, 1, 1))
+	setClaims(t, m, testID("a").String(), claimsOf(1))
+	s, err := m.Snapshot(t.Context())
+	must(t, err)
+	gone := testEventRow("a", 2, 2, 0)
+	gone.Data.AnonymizedThrough = 1
+	begun := time.Now()
+	put(t, m, gone)
+	if took := time.Since(begun); took > sqliteBusyTimeout {
+		t.Errorf("a writer has waited %v for a snapshot", took)
+	}
+	sum, err := s.Sum(t.Context(), "claims", func() error { return nil })
+	must(t, err)
+	must(t, s.Close(t.Context()))
+	if after := sumsOf(t, m); sum.Rows != 1 || after[len(after)-1] == sum {
+		t.Errorf("the snapshot had %+v, and after it is %+v", sum, after)
+	}
+	if m.db.postgres() {
+		return
+	}
+	log, err := os.Stat(filepath.Join(m.at.Dir, "readmodel.db-wal"))
+	must(t, err)
+	if log.Size() != 0 {
+		t.Errorf("%d bytes of what was deleted are still in the log", log.Size())
+	}
+}
+
+func TestPointerThatNamesNothing(t *testing.T) {
+	at := sqlitePlace(t)
+	for _, text := range []string{"", "{}", `{"file":"../other.db"}`, `{"file":"readmodel.db","kept":["x"]}`} {
+		must(t, os.WriteFile(filepath.Join(at.Dir, pointerFile), []byte(text), fileMode))
+		if m, err := OpenReadModel(t.Context(), at); err == nil || !strings.Contains(err.Error(), pointerFile) {
+			t.Errorf("pointer %q: %v, error %v", text, m, err)
+		}
+	}
+}
+
+// A crash at any step of the switch leaves the one or the other.
+func TestSwitchIsOneRename(t *testing.T) {
+	at := sqlitePlace(t)
+	m := newReadModel(t, at)
+	live(t, m)
+	r := beginRebuild(t, m)
+	must(t, r.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("c", 1, 4, 6)}}))
+	must(t, r.Index(t.Context()))
+	// The step before the renaming.
+	must(t, os.WriteFile(filepath.Join(at.Dir, pointerFile+".new"), []byte(`{"file":"half`), fileMode))
+	reader, err := OpenReader(t.Context(), at)
+	must(t, err)
+	defer func() { check(t, reader.Close()) }()
+	notFound(t, func() error { _, err := reader.Verification(t.Context(), testID("c").String(), false); return err })
+	switched(t, m, r)
+	// The next start finds the new one, and the other process is still kept away from it.
+	if _, err := OpenReadModel(t.Context(), at); !errors.Is(err, ErrLeased) {
+		t.Errorf("a second writer after the switch: error %v", err)
+	}
+	must(t, m.Close())
+	again := newReadModel(t, at)
+	if _, err := again.Verification(t.Context(), testID("c").String(), false); err != nil {
+		t.Errorf("after a restart: %v", err)
+	}
+}

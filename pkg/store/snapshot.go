@@ -1,0 +1,290 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/verdict-stream/verdict/pkg/verification"
+)
+
+// Snapshot is a read model as it was at one moment. Close it: while there is one, SQLite cannot shorten its log.
+type Snapshot struct {
+	db *database
+	tx *sql.Tx
+}
+
+// Snapshot returns the read model as it is now. Writers go on.
+func (m *ReadModel) Snapshot(ctx context.Context) (*Snapshot, error) {
+	m.db.snapshots.Add(1)
+	s := &Snapshot{db: m.db}
+	var err error
+	// The transaction outlives the call; what is done in it has contexts of its own.
+	s.tx, err = m.db.reader.now().BeginTx(context.WithoutCancel(ctx), &sql.TxOptions{Isolation: s.isolation(), ReadOnly: true})
+	if err != nil {
+		m.db.snapshots.Add(-1)
+		return nil, wrap("take a snapshot", classify(ctx, err))
+	}
+	// It begins with the first look.
+	if _, err := s.read().one(ctx, []any{new(int64)}, `SELECT count(*) FROM progress`); err != nil {
+		return nil, wrap("take a snapshot", errors.Join(err, s.Close(ctx)))
+	}
+	return s, nil
+}
+
+// isolation is what makes a transaction a snapshot. In SQLite each is one.
+func (s *Snapshot) isolation() sql.IsolationLevel {
+	if s.db.postgres() {
+		return sql.LevelRepeatableRead
+	}
+	return sql.LevelDefault
+}
+
+func (s *Snapshot) read() statements { return statements{on: s.tx} }
+
+// Close ends it. It may be called more than once.
+func (s *Snapshot) Close(ctx context.Context) error {
+	if s.tx == nil {
+		return nil
+	}
+	err := s.tx.Rollback()
+	s.tx = nil
+	if s.db.snapshots.Add(-1) == 0 && s.db.forgetful.Swap(false) {
+		err = errors.Join(err, s.db.forget(context.WithoutCancel(ctx)))
+	}
+	return wrap("end a snapshot", classify(context.WithoutCancel(ctx), err))
+}
+
+// compared is a table and what must be equal in two read models of the same content.
+type compared struct {
+	table string
+	key   []string // the columns that name a row
+	// columns are all that are compared, the key first.
+	columns string
+	where   string
+	// change brings a row into the form that is compared; nil leaves it as it is.
+	change func(row []sql.RawBytes) error
+}
+
+var comparedTables = []compared{
+	{table: "verification", key: []string{"id", "sandbox"}, columns: `id, sandbox, version, sequence, updated_at, provider, kind, scope,
+		status, final, overdue, applicant, external_reference, data`},
+	{table: "verification_event", key: []string{"id", "sandbox", "version"}, columns: `id, sandbox, version, sequence, published, stored_at, data`},
+	{table: "unknown_value", key: []string{"provider", "field", "id", "sandbox", "signal"}, columns: `provider, field, id, sandbox, signal`},
+	{table: "delivery", key: []string{"stream", "sequence"}, columns: `stream, sequence, event_id, provider, event, received_at, listed_at,
+		outcome, outcome_at, cause, verifications, anomalies, traceparent`},
+	// Keys and what they seal differ each time. Of which signal claims are is compared where there are any.
+	{
+		table: "claims", key: []string{"id", "sandbox"},
+		columns: `id, sandbox, anonymized_through, CASE WHEN sealed IS NULL THEN '' ELSE signal END, sealed IS NOT NULL, wrapped IS NOT NULL`,
+		where:   ` WHERE sealed IS NOT NULL OR wrapped IS NOT NULL OR anonymized_through > 0`, change: nameSignal,
+	},
+}
+
+// ComparedTables names the tables that are compared.
+func ComparedTables() []string {
+	names := make([]string, len(comparedTables))
+	for i, c := range comparedTables {
+		names[i] = c.table
+	}
+	return names
+}
+
+// signalColumn is where claims have their signal.
+const signalColumn = 3
+
+// nameSignal leaves of a signal what names it and its place.
+func nameSignal(row []sql.RawBytes) error {
+	if len(row[signalColumn]) == 0 {
+		return nil
+	}
+	var signal verification.Signal
+	if err := decode(string(row[signalColumn]), &signal); err != nil {
+		return err
+	}
+	row[signalColumn] = fmt.Appendf(nil, "%d %s", signal.Seq, signal.ID)
+	return nil
+}
+
+// Sum is the checksum of a table: the same for the same rows, in whatever order they are.
+type Sum struct {
+	Table string `json:"table"`
+	Rows  uint64 `json:"rows"`
+	Sum   string `json:"sum"`
+}
+
+// Sum reads a whole table. It calls pace after every row.
+func (s *Snapshot) Sum(ctx context.Context, table string, pace func() error) (Sum, error) {
+	c := comparedTable(table)
+	sum := Sum{Table: table}
+	var total [2]uint64
+	err := s.rows(ctx, c, "", func(_ []sql.RawBytes, hash [sha256.Size]byte) error {
+		sum.Rows++
+		total[0] += binary.BigEndian.Uint64(hash[:8])
+		total[1] += binary.BigEndian.Uint64(hash[8:16])
+		return pace()
+	})
+	sum.Sum = hex.EncodeToString(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, total[0]), total[1]))
+	return sum, wrap("sum up "+table, err)
+}
+
+func comparedTable(name string) compared {
+	return comparedTables[slices.IndexFunc(comparedTables, func(c compared) bool { return c.table == name })]
+}
+
+// rows hands every row over with the hash of what is compared in it.
+func (s *Snapshot) rows(ctx context.Context, c compared, order string, fn func(row []sql.RawBytes, hash [sha256.Size]byte) error) error {
+	var row []sql.RawBytes
+	var into []any
+	var text []byte
+	return s.read().each(ctx, func(scan scanner) error {
+		if row == nil {
+			row = make([]sql.RawBytes, strings.Count(c.columns, ",")+1)
+			into = make([]any, len(row))
+			for i := range row {
+				into[i] = &row[i]
+			}
+		}
+		if err := scan(into...); err != nil {
+			return err
+		}
+		if c.change != nil {
+			if err := c.change(row); err != nil {
+				return err
+			}
+		}
+		text = text[:0]
+		for _, value := range row {
+			if value == nil {
+				text = append(text, 0)
+				continue
+			}
+			text = binary.AppendUvarint(text, uint64(len(value))+1)
+			text = append(text, value...)
+		}
+		return fn(row, sha256.Sum256(text))
+	}, `SELECT `+c.columns+` FROM `+c.table+c.where+order)
+}
+
+// Difference is how a table differs from what it is compared with.
+type Difference struct {
+	Table   string `json:"table"`
+	Changed int    `json:"changed"` // rows that are not the same
+	Missing int    `json:"missing"` // rows that are in the other one alone
+	Added   int    `json:"added"`   // rows that are in this one alone
+	// Examples name a few of them.
+	Examples []string `json:"examples"`
+}
+
+// String says it in a line.
+func (d Difference) String() string {
+	return fmt.Sprintf("%s: %d rows changed, %d missing, %d added, among them %s", d.Table, d.Changed, d.Missing, d.Added, strings.Join(d.Examples, ", "))
+}
+
+// Difference compares a table with that of another snapshot, row by row, and gives up to a number of examples. It takes far longer than the
+// sums do.
+func (s *Snapshot) Difference(ctx context.Context, other *Snapshot, table string, examples int) (Difference, error) {
+	c := comparedTable(table)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	mine, others := s.sorted(ctx, c), other.sorted(ctx, c)
+	d := Difference{Table: table, Examples: []string{}}
+	count := func(n *int, r hashedRow) {
+		*n++
+		if len(d.Examples) < examples {
+			d.Examples = append(d.Examples, c.name(r))
+		}
+	}
+	a, moreA := <-mine.rows
+	b, moreB := <-others.rows
+	for moreA || moreB {
+		order := a.compare(b)
+		switch {
+		case !moreB || moreA && order < 0:
+			count(&d.Added, a)
+			a, moreA = <-mine.rows
+		case !moreA || order > 0:
+			count(&d.Missing, b)
+			b, moreB = <-others.rows
+		default:
+			if a.hash != b.hash {
+				count(&d.Changed, a)
+			}
+			a, moreA = <-mine.rows
+			b, moreB = <-others.rows
+		}
+	}
+	return d, wrap("compare "+table, errors.Join(<-mine.err, <-others.err))
+}
+
+// hashedRow is a row by the columns of its key.
+type hashedRow struct {
+	key  [][]byte
+	hash [sha256.Size]byte
+}
+
+// compare puts rows in the order of sorted.
+func (r hashedRow) compare(other hashedRow) int {
+	return slices.CompareFunc(r.key, other.key, func(a, b []byte) int {
+		return bytes.Compare(a, b)
+	})
+}
+
+// name names a row for people, by its key. Of sandbox only what is true is said: the databases have two texts for that.
+func (c compared) name(r hashedRow) string {
+	var parts []string
+	for i, column := range c.key {
+		switch text := string(r.key[i]); {
+		case column != "sandbox":
+			parts = append(parts, text)
+		case text == "1" || text == "true":
+			parts = append(parts, column)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// sortedRows are rows that come one after the other; err says, once, how that ended.
+type sortedRows struct {
+	rows chan hashedRow
+	err  chan error
+}
+
+// readAhead is how many rows wait for whoever compares them.
+const readAhead = 256
+
+// sorted reads the table in the order of the texts of its key.
+func (s *Snapshot) sorted(ctx context.Context, c compared) sortedRows {
+	out := sortedRows{rows: make(chan hashedRow, readAhead), err: make(chan error, 1)}
+	var order []string
+	for _, column := range c.key {
+		column = "CAST(" + column + " AS TEXT)"
+		if s.db.postgres() {
+			column += ` COLLATE "C"`
+		}
+		order = append(order, column)
+	}
+	go func() {
+		defer close(out.rows)
+		out.err <- s.rows(ctx, c, " ORDER BY "+strings.Join(order, ", "), func(row []sql.RawBytes, hash [sha256.Size]byte) error {
+			r := hashedRow{hash: hash}
+			for i := range c.key {
+				r.key = append(r.key, bytes.Clone(row[i]))
+			}
+			select {
+			case out.rows <- r:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	}()
+	return out
+}
