@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"sync/atomic"
 
 	"github.com/XSAM/otelsql"
 	"github.com/pressly/goose/v3"
@@ -18,10 +19,11 @@ import (
 // database is the connections to one database. On SQLite one connection writes and a pool reads; on PostgreSQL one pool
 // does both.
 type database struct {
-	writer, reader *sql.DB // writer is nil where only reading is allowed
-	dialect        goose.Dialect
-	lock           *fileLock // held while a SQLite file is written, else nil
-	metrics        []metric.Registration
+	writer  *sql.DB // nil where only reading is allowed
+	reader  *pool
+	dialect goose.Dialect
+	lock    *fileLock // held while a SQLite file is written, else nil
+	metrics []metric.Registration
 
 	// guard is asked at the start of every transaction whether it may write; nil is always.
 	guard func(context.Context, statements) error
@@ -31,6 +33,10 @@ type database struct {
 	shared   *batch.Group[*work, struct{}]
 	turn     chan struct{}
 	prepared prepared
+
+	// snapshots is how many there are, and forgetful whether something is to be forgotten once there are none.
+	snapshots atomic.Int32
+	forgetful atomic.Bool
 }
 
 // schema is a set of tables.
@@ -38,9 +44,17 @@ type schema struct {
 	name        string // of its folder of migrations
 	file        string // of the file that holds it on SQLite
 	synchronous string // what a commit waits for on SQLite
+	journal     string // how SQLite can undo a transaction; empty is its log of writes
+	searchPath  string // the schema of PostgreSQL that it is in, where that is not the one that the URL names
+	lock        string // whose lock file keeps other processes from writing the file of SQLite, that of file itself where it is empty
 	// pragmas are further settings of the connection that writes, on SQLite.
 	pragmas []string
+	// prepare is called before the file of SQLite is opened for writing, with its lock; nil is nothing to do.
+	prepare func(dir string, s schema) error
 }
+
+// unlocked is the lock of a file that no other process knows of.
+const unlocked = "-"
 
 // newDatabase returns a database without connections.
 func newDatabase(dialect goose.Dialect) *database {
@@ -85,8 +99,8 @@ func (d *database) close() error {
 	for _, m := range d.metrics {
 		failed = append(failed, m.Unregister())
 	}
-	if d.reader != nil && d.reader != d.writer {
-		failed = append(failed, d.reader.Close())
+	if d.reader != nil && d.reader.now() != d.writer {
+		failed = append(failed, d.reader.now().Close())
 	}
 	if d.writer != nil {
 		failed = append(failed, d.writer.Close())

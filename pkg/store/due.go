@@ -26,7 +26,7 @@ func (l *Lifecycle) Due(ctx context.Context, before time.Time, limit int) ([]Due
 	due, err := list(ctx, l.db.read(), func(scan scanner) (d Due, err error) {
 		d.ID, d.Sandbox, d.At, err = scanDate(scan)
 		return d, err
-	}, selectDue, l.provider, micros(before), limit)
+	}, selectDue, l.key, micros(before), limit)
 	return due, wrap("read deadlines", err)
 }
 
@@ -42,7 +42,7 @@ func (l *Lifecycle) Retained(ctx context.Context, before time.Time, limit int) (
 	retained, err := list(ctx, l.db.read(), func(scan scanner) (r Retained, err error) {
 		r.ID, r.Sandbox, r.Until, err = scanDate(scan)
 		return r, err
-	}, selectRetained, l.provider, micros(before), limit)
+	}, selectRetained, l.key, micros(before), limit)
 	return retained, wrap("read retention", err)
 }
 

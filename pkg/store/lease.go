@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -39,7 +40,7 @@ func openLifecycle(ctx context.Context, at Location, provider string, ttl time.D
 	if err != nil {
 		return nil, wrap("open store of "+provider, err)
 	}
-	l := &Lifecycle{db: db, provider: provider, recent: &recent{}, lost: make(chan struct{})}
+	l := &Lifecycle{db: db, at: at, provider: provider, key: provider, recent: &recent{}, lost: make(chan struct{})}
 	db.committed = l.recent.add
 	if !db.postgres() {
 		return l, nil
@@ -49,6 +50,10 @@ func openLifecycle(ctx context.Context, at Location, provider string, ttl time.D
 		return nil, wrap("open store of "+provider, err)
 	}
 	db.guard = l.lease.check
+	// Who held the lease before may have changed it until then.
+	if l.key, _, err = lifecycleKeys(ctx, db, provider); err != nil {
+		return nil, errors.Join(wrap("open store of "+provider, err), l.Close())
+	}
 	return l, nil
 }
 

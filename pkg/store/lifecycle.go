@@ -11,14 +11,16 @@ import (
 // It is a cache of the streams: what is lost here can be built again from them.
 type Lifecycle struct {
 	db       *database
+	at       Location
 	provider string
+	key      string // of its rows: the provider's name, unless the state was made anew on PostgreSQL
 	recent   *recent
 	lease    *lease        // nil on SQLite, where the lock on the file is the lease
 	lost     chan struct{} // never closed on SQLite
 }
 
 func lifecycleSchema(provider string) schema {
-	return schema{name: "lifecycle", file: "lifecycle-" + provider + ".db", synchronous: "FULL"}
+	return schema{name: "lifecycle", file: "lifecycle-" + provider + ".db", synchronous: "FULL", prepare: finishReplacing}
 }
 
 // OpenLifecycle opens the provider's state for writing and migrates the tables. While another process has it open, it
@@ -37,7 +39,7 @@ func (l *Lifecycle) Lost() <-chan struct{} { return l.lost }
 // the Tx alone. It runs no more when Update returns. An error of fn is returned as it is. Errors: ErrUnavailable,
 // ErrLeaseLost.
 func (l *Lifecycle) Update(ctx context.Context, fn func(*Tx) error) error {
-	return l.db.update(ctx, func(s statements) error { return fn(&Tx{statements: s, provider: l.provider, numbers: s.numbers}) })
+	return l.db.update(ctx, func(s statements) error { return fn(&Tx{statements: s, key: l.key, numbers: s.numbers}) })
 }
 
 // forgotten are the tables that Reset empties.
@@ -50,7 +52,7 @@ var forgotten = []string{
 func (l *Lifecycle) Reset(ctx context.Context) error {
 	err := l.Update(ctx, func(tx *Tx) error {
 		for _, table := range forgotten {
-			if _, err := tx.exec(ctx, `DELETE FROM `+table+` WHERE provider = $1`, tx.provider); err != nil {
+			if _, err := tx.exec(ctx, `DELETE FROM `+table+` WHERE provider = $1`, tx.key); err != nil {
 				return err
 			}
 		}
@@ -68,8 +70,8 @@ func (l *Lifecycle) Close() error {
 // Tx is the state of one provider within a transaction. It ends with the function that it was given to.
 type Tx struct {
 	statements
-	provider string
-	numbers  *numbers // of all who share the transaction
+	key     string   // of the rows
+	numbers *numbers // of all who share the transaction
 }
 
 // wrap says what was tried when err happened.

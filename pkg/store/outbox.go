@@ -36,7 +36,7 @@ func (tx *Tx) Append(ctx context.Context, rows ...OutboxRow) error {
 		_, err = tx.exec(ctx, `
 			INSERT INTO lifecycle_outbox (provider, id, lane, event_id, verification, subject, header, data)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-			tx.provider, row.ID, row.Lane, row.EventID, verificationOf(row.EventID), row.Subject, header, row.Data)
+			tx.key, row.ID, row.Lane, row.EventID, verificationOf(row.EventID), row.Subject, header, row.Data)
 		if err != nil {
 			return wrap("append to the outbox", err)
 		}
@@ -62,7 +62,7 @@ func (r *numbers) take(ctx context.Context, tx *Tx, n int64) (int64, error) {
 		_, err := tx.one(ctx, []any{&last}, `
 			INSERT INTO lifecycle_sequence (provider, last) VALUES ($1, $2)
 			ON CONFLICT (provider) DO UPDATE SET last = lifecycle_sequence.last + excluded.last
-			RETURNING last`, tx.provider, reserved)
+			RETURNING last`, tx.key, reserved)
 		if err != nil {
 			return 0, err
 		}
@@ -97,14 +97,14 @@ const (
 
 // Outbox returns the rows of one verification in a lane, in order.
 func (tx *Tx) Outbox(ctx context.Context, lane string, id verification.ID) ([]OutboxRow, error) {
-	rows, err := list(ctx, tx.statements, scanOutboxRow, selectOutbox, tx.provider, lane, id.String())
+	rows, err := list(ctx, tx.statements, scanOutboxRow, selectOutbox, tx.key, lane, id.String())
 	return rows, wrap("read the outbox", err)
 }
 
 // DropOutbox deletes the rows of these events from a lane; those that are not there are no error.
 func (tx *Tx) DropOutbox(ctx context.Context, lane string, eventIDs ...string) error {
 	for _, id := range eventIDs {
-		_, err := tx.exec(ctx, `DELETE FROM lifecycle_outbox WHERE provider = $1 AND lane = $2 AND event_id = $3`, tx.provider, lane, id)
+		_, err := tx.exec(ctx, `DELETE FROM lifecycle_outbox WHERE provider = $1 AND lane = $2 AND event_id = $3`, tx.key, lane, id)
 		if err != nil {
 			return wrap("drop from the outbox", err)
 		}
@@ -117,7 +117,7 @@ func (l *Lifecycle) Waiting(ctx context.Context, lane string, limit int) ([]Outb
 	ids, err := list(ctx, l.db.read(), func(scan scanner) (id int64, err error) {
 		err = scan(&id)
 		return id, err
-	}, selectWaiting, l.provider, lane, limit)
+	}, selectWaiting, l.key, lane, limit)
 	if err != nil {
 		return nil, wrap("read the outbox", err)
 	}
@@ -138,7 +138,7 @@ func (l *Lifecycle) complete(ctx context.Context, lane string, ids []int64, rows
 	for !missing(rows[last]) {
 		last--
 	}
-	read, err := list(ctx, l.db.read(), scanOutboxRow, selectRows, l.provider, lane, ids[first], ids[last])
+	read, err := list(ctx, l.db.read(), scanOutboxRow, selectRows, l.key, lane, ids[first], ids[last])
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (l *Lifecycle) complete(ctx context.Context, lane string, ids []int64, rows
 // MarkPublished deletes the rows of a lane up to an id and records that the stream holds them up to the position lastSeq.
 func (l *Lifecycle) MarkPublished(ctx context.Context, lane string, through int64, lastSeq uint64) error {
 	err := l.Update(ctx, func(tx *Tx) error {
-		_, err := tx.exec(ctx, `DELETE FROM lifecycle_outbox WHERE provider = $1 AND lane = $2 AND id <= $3`, tx.provider, lane, through)
+		_, err := tx.exec(ctx, `DELETE FROM lifecycle_outbox WHERE provider = $1 AND lane = $2 AND id <= $3`, tx.key, lane, through)
 		if err != nil {
 			return err
 		}
@@ -165,7 +165,7 @@ func (l *Lifecycle) MarkPublished(ctx context.Context, lane string, through int6
 // DropRow deletes a row that can never be published.
 func (l *Lifecycle) DropRow(ctx context.Context, id int64) error {
 	err := l.Update(ctx, func(tx *Tx) error {
-		_, err := tx.exec(ctx, `DELETE FROM lifecycle_outbox WHERE provider = $1 AND id = $2`, tx.provider, id)
+		_, err := tx.exec(ctx, `DELETE FROM lifecycle_outbox WHERE provider = $1 AND id = $2`, tx.key, id)
 		return err
 	})
 	return wrap("drop from the outbox", err)

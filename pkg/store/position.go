@@ -11,7 +11,7 @@ type Position struct {
 
 // Position returns the position of a lane, the zero value where none was ever set.
 func (l *Lifecycle) Position(ctx context.Context, lane string) (Position, error) {
-	return position(ctx, l.db.read(), l.provider, lane)
+	return position(ctx, l.db.read(), l.key, lane)
 }
 
 // SetPosition sets the position of a lane, also to an earlier one.
@@ -21,7 +21,7 @@ func (l *Lifecycle) SetPosition(ctx context.Context, lane string, p Position) er
 
 // Position returns the position of a lane, the zero value where none was ever set.
 func (tx *Tx) Position(ctx context.Context, lane string) (Position, error) {
-	return position(ctx, tx.statements, tx.provider, lane)
+	return position(ctx, tx.statements, tx.key, lane)
 }
 
 // SetPosition sets the position of a lane, also to an earlier one.
@@ -29,7 +29,7 @@ func (tx *Tx) SetPosition(ctx context.Context, lane string, p Position) error {
 	_, err := tx.exec(ctx, `
 		INSERT INTO lifecycle_position (provider, lane, stream, seq) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (provider, lane) DO UPDATE SET stream = excluded.stream, seq = excluded.seq`,
-		tx.provider, lane, p.Stream, int64(p.Seq))
+		tx.key, lane, p.Stream, int64(p.Seq))
 	return wrap("set position", err)
 }
 
@@ -38,7 +38,7 @@ func (tx *Tx) advance(ctx context.Context, lane string, seq uint64) error {
 	_, err := tx.exec(ctx, `
 		INSERT INTO lifecycle_position (provider, lane, stream, seq) VALUES ($1, $2, '', $3)
 		ON CONFLICT (provider, lane) DO UPDATE SET seq = excluded.seq WHERE excluded.seq > lifecycle_position.seq`,
-		tx.provider, lane, int64(seq))
+		tx.key, lane, int64(seq))
 	return err
 }
 

@@ -31,12 +31,12 @@ func (l *Lifecycle) Reschedule(ctx context.Context, settings string, dates func(
 
 func (l *Lifecycle) reschedule(ctx context.Context, settings string, dates func(*verification.Record) Dates) error {
 	var known string
-	found, err := l.db.read().one(ctx, []any{&known}, selectSchedule, l.provider)
+	found, err := l.db.read().one(ctx, []any{&known}, selectSchedule, l.key)
 	if err != nil || found && known == settings {
 		return err
 	}
 	err = l.Update(ctx, func(tx *Tx) error {
-		_, err := tx.exec(ctx, `DELETE FROM lifecycle_schedule WHERE provider = $1`, l.provider)
+		_, err := tx.exec(ctx, `DELETE FROM lifecycle_schedule WHERE provider = $1`, l.key)
 		return err
 	})
 	if err != nil {
@@ -57,7 +57,7 @@ func (l *Lifecycle) reschedule(ctx context.Context, settings string, dates func(
 		last = chunk[len(chunk)-1]
 	}
 	return l.Update(ctx, func(tx *Tx) error {
-		_, err := tx.exec(ctx, `INSERT INTO lifecycle_schedule (provider, settings) VALUES ($1, $2)`, l.provider, settings)
+		_, err := tx.exec(ctx, `INSERT INTO lifecycle_schedule (provider, settings) VALUES ($1, $2)`, l.key, settings)
 		return err
 	})
 }
@@ -71,7 +71,7 @@ type dated struct {
 
 // reschedule gives the verifications behind another their dates, and returns them.
 func (tx *Tx) reschedule(ctx context.Context, last dated, dates func(*verification.Record) Dates) ([]dated, error) {
-	chunk, err := list(ctx, tx.statements, scanDated, selectChunk, tx.provider, last.id, last.record.Sandbox, rescheduleChunk)
+	chunk, err := list(ctx, tx.statements, scanDated, selectChunk, tx.key, last.id, last.record.Sandbox, rescheduleChunk)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (tx *Tx) reschedule(ctx context.Context, last dated, dates func(*verificati
 			continue
 		}
 		_, err := tx.exec(ctx, `UPDATE lifecycle_record SET due_at = $4, retain_until = $5 WHERE provider = $1 AND id = $2 AND sandbox = $3`,
-			tx.provider, d.id, d.record.Sandbox, optionalMicros(next.Due), optionalMicros(next.RetainUntil))
+			tx.key, d.id, d.record.Sandbox, optionalMicros(next.Due), optionalMicros(next.RetainUntil))
 		if err != nil {
 			return nil, err
 		}

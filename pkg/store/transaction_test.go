@@ -27,7 +27,7 @@ func share(l *Lifecycle, callers ...*caller) {
 	for i, c := range callers {
 		works[i] = newWork(c.ctx, func(s statements) error {
 			c.runs++
-			return c.fn(&Tx{statements: s, provider: l.provider, numbers: s.numbers})
+			return c.fn(&Tx{statements: s, key: l.key, numbers: s.numbers})
 		})
 	}
 	l.db.commit(works)

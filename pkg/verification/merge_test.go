@@ -14,13 +14,14 @@ import (
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // copyOf draws a copy of one signal. What the body says depends on the decoder and the name
-// of the event alone, and the time on the delivery alone, as with a real one.
+// of the event alone, and the time on the decoder and the delivery alone, as with a real one.
 func copyOf(t *rapid.T) Signal {
 	seq := rapid.IntRange(1, 4).Draw(t, "seq")
 	s := Signal{
 		ID: "s", Decoder: rapid.IntRange(1, 3).Draw(t, "decoder"), Rank: seq % 3,
 		At: noon.Add(time.Duration(seq*seq%5) * 3 * time.Minute),
 	}
+	s.At = s.At.Add(time.Duration(s.Decoder) * time.Second)
 	s.Says = fmt.Sprintf("%d by %d", s.Rank, s.Decoder)
 	s.Anomalies = []string{s.Says}
 	s.Received(uint64(seq), noon.Add(time.Duration(seq)*time.Second), fmt.Sprintf("d%d", seq))

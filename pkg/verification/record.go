@@ -1,9 +1,7 @@
 package verification
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -45,6 +43,9 @@ type Change struct {
 	State          State
 	Signal         Signal
 	Cause          Cause
+	// Reread reports that deliveries were read once more by a newer version: only then, or because a signal is disowned, may a final
+	// status be taken back.
+	Reread bool
 }
 
 // Cause is the delivery that brought a change, or the made signal that is its own cause. It
@@ -233,7 +234,7 @@ func eventOf(before, next State, s *Signal) string {
 	switch {
 	case s.made():
 		return s.Says
-	case before.Status != next.Status, !sameJSON(before.decisive(), next.decisive()):
+	case before.Status != next.Status, !equalJSON(before.decisive(), next.decisive()):
 		return string(next.Status)
 	case next.DataAnonymized && !before.DataAnonymized:
 		return Anonymized
@@ -251,10 +252,4 @@ func (s State) decisive() State {
 }
 
 // Equal reports whether two states say the same.
-func (s State) Equal(o State) bool { return sameJSON(s, o) }
-
-func sameJSON(a, b State) bool {
-	ja, errA := json.Marshal(a)
-	jb, errB := json.Marshal(b)
-	return errA == nil && errB == nil && bytes.Equal(ja, jb)
-}
+func (s State) Equal(o State) bool { return equalJSON(s, o) }

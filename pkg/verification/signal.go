@@ -59,6 +59,9 @@ type Signal struct {
 	Through uint64     `json:"through,omitempty"`
 	// Decoder is the version of the decoder; of several copies the highest stands.
 	Decoder int `json:"decoder"`
+	// DatedBy is the version of the decoder that read At, where it is not Decoder: the content
+	// may be that of one copy, and the time that of another.
+	DatedBy int `json:"dated_by,omitempty"`
 }
 
 // AttemptKey orders attempts by the provider's own times, in its own unit. A missing time
@@ -142,7 +145,7 @@ const maxClockAhead = 5 * time.Minute
 // count from 1, and what belongs to made signals alone is taken away.
 func (s *Signal) Received(seq uint64, at time.Time, delivery string) {
 	s.Seq, s.ReceivedAt, s.Delivery = seq, at, delivery
-	s.Due, s.Through, s.Disowned = nil, 0, false
+	s.Due, s.Through, s.Disowned, s.DatedBy = nil, 0, false, 0
 	switch {
 	case s.At.IsZero():
 		s.At = at
@@ -198,12 +201,18 @@ func merge(a, b Signal) (Signal, error) {
 		content = second
 	}
 	content.Seq, content.At, content.ReceivedAt, content.Delivery = first.Seq, first.At, first.ReceivedAt, first.Delivery
-	content.Anomalies = slices.DeleteFunc(slices.Clone(content.Anomalies), func(name string) bool { return name == AnomalyClockAhead })
-	if slices.Contains(first.Anomalies, AnomalyClockAhead) {
-		content.Anomalies = union(content.Anomalies, AnomalyClockAhead)
-	}
+	content.setDatedBy(first.datedBy())
+	content.ahead(slices.Contains(first.Anomalies, AnomalyClockAhead))
 	content.Disowned = a.Disowned
 	return content, nil
+}
+
+// ahead sets whether the signal's time lay too far ahead.
+func (s *Signal) ahead(is bool) {
+	s.Anomalies = slices.DeleteFunc(slices.Clone(s.Anomalies), func(name string) bool { return name == AnomalyClockAhead })
+	if is {
+		s.Anomalies = union(s.Anomalies, AnomalyClockAhead)
+	}
 }
 
 // earlier reports whether a is the earlier copy. One delivery decoded twice has one position:
@@ -212,10 +221,32 @@ func earlier(a, b *Signal) bool {
 	switch {
 	case a.Seq != b.Seq:
 		return a.Seq < b.Seq
-	case a.Decoder != b.Decoder:
-		return a.Decoder > b.Decoder
+	case a.datedBy() != b.datedBy():
+		return a.datedBy() > b.datedBy()
 	default:
 		return a.ReceivedAt.Before(b.ReceivedAt)
+	}
+}
+
+// Redate gives the signal the position and the time of another copy of it, which a decoder of
+// the given version has read.
+func (s *Signal) Redate(seq uint64, at, receivedAt time.Time, delivery string, decoder int) {
+	s.Seq, s.At, s.ReceivedAt, s.Delivery = seq, at, receivedAt, delivery
+	s.setDatedBy(decoder)
+}
+
+// datedBy is the version of the decoder that has read At.
+func (s *Signal) datedBy() int {
+	if s.DatedBy != 0 {
+		return s.DatedBy
+	}
+	return s.Decoder
+}
+
+func (s *Signal) setDatedBy(decoder int) {
+	s.DatedBy = decoder
+	if decoder == s.Decoder {
+		s.DatedBy = 0
 	}
 }
 

@@ -27,7 +27,7 @@ type result struct {
 func (w *worker) applyAll(ctx context.Context, d delivery, signals []told) (*result, error) {
 	var res *result
 	err := w.state.Update(ctx, func(tx *store.Tx) error {
-		c := &change{worker: w, tx: tx, delivery: d, records: map[string]*touched{}}
+		c := w.change(tx, d.Traceparent)
 		for i := range signals {
 			t := signals[i] // the transaction may run again
 			if err := c.signal(ctx, &t); err != nil {
@@ -43,16 +43,40 @@ func (w *worker) applyAll(ctx context.Context, d delivery, signals []told) (*res
 	return res, err
 }
 
+// ledger is what a transaction reads and writes: the state itself, or a draft in front of it.
+type ledger interface {
+	Record(ctx context.Context, id verification.ID, sandbox bool) (*verification.Record, error)
+	Save(ctx context.Context, r *verification.Record, dates store.Dates) error
+	Append(ctx context.Context, rows ...store.OutboxRow) error
+	Payload(ctx context.Context, signal string) (store.Payload, error)
+	Owner(ctx context.Context, signal string) (store.Owner, bool, error)
+	SetOwner(ctx context.Context, signal string, owner store.Owner) error
+	DropOwner(ctx context.Context, signal string) error
+	AddSighting(ctx context.Context, signal string, s store.Sighting) error
+}
+
+var (
+	_ ledger = (*store.Tx)(nil)
+	_ ledger = (*store.Draft)(nil)
+)
+
 // change is one transaction: the records that it touches and the events that it makes.
 type change struct {
 	*worker
-	tx       *store.Tx
-	delivery delivery
-	records  map[string]*touched
-	order    []*touched
-	rows     []store.OutboxRow
-	full     *fullError // nil where all signals were taken
-	result   result
+	tx      ledger
+	begun   string // the trace that its events belong to
+	records map[string]*touched
+	order   []*touched
+	rows    []store.OutboxRow
+	full    *fullError // nil where all signals were taken
+	result  result
+}
+
+func (w *worker) change(tx ledger, begun string) *change {
+	if d := w.dirty.Load(); d != nil {
+		tx = noting{tx, d}
+	}
+	return &change{worker: w, tx: tx, begun: begun, records: map[string]*touched{}}
 }
 
 // touched is a record of this transaction.
@@ -100,7 +124,13 @@ func (c *change) signal(ctx context.Context, t *told) error {
 	// whose event was followed by another copy's is told to be a repeat once more, which its
 	// event outweighs.
 	c.result.applied = c.result.applied || before && known.Cause == cause.Seq
-	return c.event(ctx, touched, made)
+	if err := c.event(ctx, touched, made); err != nil {
+		return err
+	}
+	if before && known.Disowned && t.signal.Decoder >= known.Decoder {
+		return c.event(ctx, touched, t.kind.Disown(touched.record, t.signal.ID, false, cause))
+	}
+	return nil
 }
 
 // own finds out whether a signed payload belongs to this verification, where the name under
@@ -114,25 +144,48 @@ func (c *change) own(ctx context.Context, t *told) (bool, error) {
 		return false, err
 	}
 	owner, known := payload.Owner, payload.Owned
-	if known && (owner.Verification != mine.Verification || owner.Event != mine.Event) {
+	corrected, err := c.corrects(ctx, t, owner, known)
+	if err != nil {
+		return false, err
+	}
+	if known && !corrected && (owner.Verification != mine.Verification || owner.Event != mine.Event) {
 		c.result.anomalies = append(c.result.anomalies, verification.AnomalyPayloadReused)
 	}
 	seen, before := payload.Sighting, payload.Sighted
 	if before && seen.Seq < t.signal.Seq {
-		t.signal.Seq, t.signal.At, t.signal.ReceivedAt, t.signal.Delivery = seen.Seq, seen.At, seen.ReceivedAt, seen.Delivery
+		t.signal.Redate(seen.Seq, seen.At, seen.ReceivedAt, seen.Delivery, seen.Decoder)
 	}
-	if known && owner.Seq <= mine.Seq {
+	if known && owner.Seq <= mine.Seq && !corrected {
 		return owner.Verification == mine.Verification, nil
 	}
 	if known && owner.Verification != mine.Verification {
 		if err := c.disown(ctx, t, owner.Verification, true); err != nil {
 			return false, err
 		}
-		if err := c.disown(ctx, t, mine.Verification, false); err != nil {
-			return false, err
-		}
 	}
 	return true, c.tx.SetOwner(ctx, t.signal.ID, mine)
+}
+
+// corrects reports whether the signal is what a newer decoder reads from the delivery that owns the payload, where the older one had
+// read another verification.
+func (c *change) corrects(ctx context.Context, t *told, owner store.Owner, known bool) (bool, error) {
+	if !known || owner.Seq != t.signal.Seq || owner.Verification == t.id {
+		return false, nil
+	}
+	kind, ok := c.provider.Kind(owner.Verification.Kind)
+	if !ok {
+		return true, nil
+	}
+	for _, sandbox := range []bool{false, true} {
+		touched, err := c.record(ctx, kind, owner.Verification, sandbox)
+		if err != nil {
+			return false, err
+		}
+		if before, found := touched.record.Find(t.signal.ID); found && before.Decoder >= t.signal.Decoder {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // disown takes a signal's effect on a verification away, or gives it back.
@@ -179,7 +232,7 @@ func (c *change) event(ctx context.Context, t *touched, made *verification.Chang
 	if made == nil {
 		return nil
 	}
-	row, err := c.row(ctx, t.record, t.kind, made, c.delivery.Traceparent)
+	row, err := c.row(ctx, t.record, t.kind, made, c.begun)
 	if err != nil {
 		return err
 	}

@@ -55,11 +55,34 @@ type body struct {
 	More      []body    `json:"more,omitempty"` // further elements
 	Signed    string    `json:"signed,omitempty"`
 	Reasons   int       `json:"reasons,omitempty"`
+	// What an older decoder than the second does with the body: it takes it for unhandled or broken, or for another one.
+	Hidden bool  `json:"hidden,omitempty"`
+	Broken bool  `json:"broken,omitempty"`
+	Before *body `json:"before,omitempty"`
+	// Dropped bodies tell the second decoder of nothing.
+	Dropped bool `json:"dropped,omitempty"`
+}
+
+// as is the body as a version of the decoder reads it.
+func (b body) as(version int) (body, error) {
+	switch {
+	case version < 2 && b.Hidden, version >= 2 && b.Dropped:
+		return body{}, provider.ErrUnhandled
+	case version < 2 && b.Broken:
+		return body{}, &provider.DecodeError{Cause: provider.CauseInvalidJSON, Detail: "body is not read yet"}
+	case version < 2 && b.Before != nil:
+		return *b.Before, nil
+	default:
+		return b, nil
+	}
 }
 
 // acme signs only a part of its bodies, sends lists and has a sandbox: everything that a
 // provider can do to the lifecycle.
-func acme() provider.Provider {
+func acme() provider.Provider { return acmeOf(1) }
+
+// acmeOf is the provider with a version of its decoder.
+func acmeOf(version int) provider.Provider {
 	kind := func(name string, deadline time.Duration) *verification.Kind {
 		return &verification.Kind{
 			Provider: "acme", Name: name, Scope: verification.Case, OneApplicant: true, Deadline: deadline,
@@ -75,17 +98,18 @@ func acme() provider.Provider {
 	}
 	return provider.Provider{
 		Name: "acme", OwnedPayloads: true, Budget: 0,
-		Kinds:  []*verification.Kind{kind("check", 0), kind("timed", time.Minute)},
-		Decode: decodeAcme,
+		Kinds:   []*verification.Kind{kind("check", 0), kind("timed", time.Minute)},
+		Decode:  func(d provider.Delivery) (provider.Decoded, error) { return decodeAcme(d, version) },
+		Example: provider.Example{Event: "check", Body: []byte(`{"ref":"example","says":"yes"}`)},
 	}
 }
 
-func decodeAcme(d provider.Delivery) (provider.Decoded, error) {
+func decodeAcme(d provider.Delivery, version int) (provider.Decoded, error) {
 	switch d.Event {
 	case provider.EventOther:
 		return provider.Decoded{}, provider.ErrUnhandled
 	case "seen":
-		told, err := decodeAcme(provider.Delivery{Event: "check", Body: d.Body})
+		told, err := decodeAcme(provider.Delivery{Event: "check", Body: d.Body}, version)
 		if err != nil {
 			return provider.Decoded{}, err
 		}
@@ -98,6 +122,10 @@ func decodeAcme(d provider.Delivery) (provider.Decoded, error) {
 	var b body
 	if json.Unmarshal(d.Body, &b) != nil {
 		return provider.Decoded{}, &provider.DecodeError{Cause: provider.CauseInvalidJSON, Detail: "body is not JSON"}
+	}
+	b, err := b.as(version)
+	if err != nil {
+		return provider.Decoded{}, err
 	}
 	var decoded provider.Decoded
 	for i, one := range append([]body{b}, b.More...) {
@@ -118,7 +146,7 @@ func decodeAcme(d provider.Delivery) (provider.Decoded, error) {
 		decoded.Elements = append(decoded.Elements, provider.Element{
 			Kind: one.Kind, Reference: one.Ref,
 			Signal: verification.Signal{
-				ID: provider.SignalID(signed, i), Says: one.Says, At: one.At, Applicant: one.Applicant, Sandbox: one.Sandbox, Decoder: 1, Reasons: reasons,
+				ID: provider.SignalID(signed, i), Says: one.Says, At: one.At, Applicant: one.Applicant, Sandbox: one.Sandbox, Decoder: version, Reasons: reasons,
 			},
 		})
 	}

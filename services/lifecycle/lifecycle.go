@@ -38,6 +38,8 @@ type Config struct {
 	// Retention is how long a provider's raw deliveries and claims are kept.
 	Retention func(provider string) time.Duration
 	Logger    *slog.Logger
+	// Archive is the directory of what was taken out of the stream of events, for a state that is made anew; it may not be there.
+	Archive string
 }
 
 // retryPause is between two attempts to start working for a provider.
@@ -68,6 +70,8 @@ func runProvider(ctx context.Context, cfg Config, p *provider.Provider, logger, 
 			return
 		}
 		switch {
+		case errors.Is(err, errAnew):
+			continue
 		case errors.Is(err, store.ErrDamaged):
 			aside, asideErr := store.SetAside(cfg.Store, p.Name)
 			logger.ErrorContext(ctx, "the state is damaged and made anew", "aside", aside, "error", errors.Join(err, asideErr))

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -232,6 +233,37 @@ func TestDeadlineWaitsForWhatCameInTime(t *testing.T) {
 		})
 		if err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+// A webhook that waits in a receiver's spool came in time as well, however late the receiver gets it into the stream.
+func TestDeadlineWaitsForTheSpools(t *testing.T) {
+	h := newHarness(t)
+	due := time.Now().Add(2 * time.Minute)
+	h.post("check", body{Ref: "a", Kind: "timed", Says: "review", At: due.Add(-time.Minute)})
+	h.settle()
+	h.stopped(func(w *worker) {
+		overdue := func(spool bus.SpoolHorizon) (found bool) {
+			t.Helper()
+			spool.Receiver = "r1"
+			err := errors.Join(h.bus.TellHorizon(t.Context(), spool), w.passDeadlines(t.Context(), due.Add(time.Minute)))
+			if err == nil {
+				err = w.state.Records(t.Context(), func(r *verification.Record) error {
+					found = found || r.State.Overdue
+					return nil
+				})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return found
+		}
+		if overdue(bus.SpoolHorizon{Until: due.Add(-time.Second)}) {
+			t.Error("a deadline has overtaken what may wait in a spool")
+		}
+		if !overdue(bus.SpoolHorizon{Until: due.Add(-time.Second), Closed: true}) {
+			t.Error("a spool that nothing was left in keeps the deadline waiting")
 		}
 	})
 }

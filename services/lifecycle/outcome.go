@@ -18,6 +18,9 @@ import (
 // tell publishes the outcome of a delivery that leaves no event. A delivery that is handled
 // again tells the same again; readers keep it by its position.
 func (w *worker) tell(ctx context.Context, d delivery, name event.OutcomeName, res *result) error {
+	if toldBefore(ctx, name) {
+		return bus.ErrUnchanged
+	}
 	outcome := event.Outcome{
 		Delivery: d.ID, Sequence: d.seq, Provider: d.Provider, Event: d.Event, Outcome: name,
 		Anomalies: []string{}, Verifications: []string{}, At: time.Now().UTC(),

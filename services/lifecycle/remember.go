@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"time"
 
 	"github.com/verdict-stream/verdict/pkg/store"
 	"github.com/verdict-stream/verdict/pkg/verification"
@@ -16,9 +17,11 @@ func (w *worker) remember(ctx context.Context, d delivery, seen []verification.S
 	}
 	var res *result
 	err := w.state.Update(ctx, func(tx *store.Tx) error {
-		c := &change{worker: w, tx: tx, delivery: d, records: map[string]*touched{}}
+		c := w.change(tx, d.Traceparent)
 		for _, s := range seen {
-			s.Received(d.seq, d.ReceivedAt, d.ID)
+			// To be the same as it is read back.
+			s.Received(d.seq, d.ReceivedAt.Truncate(time.Microsecond), d.ID)
+			s.At = s.At.Truncate(time.Microsecond)
 			if err := c.sighting(ctx, s); err != nil {
 				return err
 			}
@@ -31,7 +34,7 @@ func (w *worker) remember(ctx context.Context, d delivery, seen []verification.S
 
 // sighting records one payload.
 func (c *change) sighting(ctx context.Context, s verification.Signal) error {
-	err := c.tx.AddSighting(ctx, s.ID, store.Sighting{Seq: s.Seq, At: s.At, ReceivedAt: s.ReceivedAt, Delivery: s.Delivery})
+	err := c.tx.AddSighting(ctx, s.ID, store.Sighting{Seq: s.Seq, At: s.At, ReceivedAt: s.ReceivedAt, Delivery: s.Delivery, Decoder: s.Decoder})
 	if err != nil {
 		return err
 	}
@@ -53,7 +56,7 @@ func (c *change) sighting(ctx context.Context, s verification.Signal) error {
 	}
 	t.changed, t.now = true, nil
 	copied := told.Signal
-	copied.Seq, copied.At, copied.ReceivedAt, copied.Delivery = s.Seq, s.At, s.ReceivedAt, s.Delivery
+	copied.Redate(s.Seq, s.At, s.ReceivedAt, s.Delivery, s.Decoder)
 	made, err := kind.ApplyFor(t.record, copied, verification.Cause{ID: s.Delivery, Seq: s.Seq})
 	if err != nil {
 		return err

@@ -27,6 +27,9 @@ func (w *worker) catchUp(ctx context.Context) error {
 		}
 	}
 	for _, lane := range w.lanes {
+		if err := lane.readArchive(ctx); err != nil {
+			return err
+		}
 		if err := lane.catchUp(ctx); err != nil {
 			return err
 		}
@@ -37,6 +40,11 @@ func (w *worker) catchUp(ctx context.Context) error {
 // rebuild forgets the state and makes it anew from the streams. The consumer is reset first:
 // a crash on the way then repeats the rebuild, or only reads the deliveries again.
 func (w *worker) rebuild(ctx context.Context) error {
+	for _, lane := range w.lanes {
+		if _, err := lane.archive(ctx, 1); err != nil {
+			return err
+		}
+	}
 	w.logger.InfoContext(ctx, "state is made anew from the stream")
 	if err := w.Bus.ResetConsumer(ctx, bus.Webhooks, w.consumer()); err != nil {
 		return err
@@ -54,6 +62,9 @@ func (w *worker) rebuild(ctx context.Context) error {
 			return err
 		}
 		if err := w.state.SetPosition(ctx, lane.stream, store.Position{Stream: identity}); err != nil {
+			return err
+		}
+		if err := lane.readArchive(ctx); err != nil {
 			return err
 		}
 		if err := lane.catchUp(ctx); err != nil {
@@ -121,24 +132,40 @@ func (o *outbox) adopt(ctx context.Context, identity string, chunk []bus.Stored)
 	if len(chunk) == 0 {
 		return nil
 	}
-	return o.state.Update(ctx, func(tx *store.Tx) error {
-		a := &adoption{outbox: o, change: change{worker: o.worker, tx: tx, records: map[string]*touched{}}}
+	last := chunk[len(chunk)-1].Seq
+	err := o.adopting(ctx, identity, last, func(a *adoption) error {
 		for _, m := range chunk {
 			if err := a.event(ctx, m); err != nil {
 				return err
 			}
 		}
+		return nil
+	})
+	if err != nil || o.adopted == nil {
+		return err
+	}
+	return o.adopted(last)
+}
+
+// adopting merges events in one transaction, and moves the position to the last of them.
+func (o *outbox) adopting(ctx context.Context, identity string, last uint64, merge func(*adoption) error) error {
+	return o.state.Update(ctx, func(tx *store.Tx) error {
+		a := &adoption{outbox: o, tx: tx, change: o.change(tx, "")}
+		if err := merge(a); err != nil {
+			return err
+		}
 		if err := a.announce(ctx); err != nil {
 			return err
 		}
-		return tx.SetPosition(ctx, o.stream, store.Position{Stream: identity, Seq: chunk[len(chunk)-1].Seq})
+		return tx.SetPosition(ctx, o.stream, store.Position{Stream: identity, Seq: last})
 	})
 }
 
 // adoption is one transaction that merges events of the stream.
 type adoption struct {
 	*outbox
-	change  change
+	tx      *store.Tx
+	change  *change
 	foreign bool
 }
 
@@ -155,20 +182,25 @@ func (a *adoption) event(ctx context.Context, m bus.Stored) error {
 		a.logger.ErrorContext(ctx, "foreign message among the events", "stream", m.Stream, "sequence", m.Seq, "error", err)
 		return nil
 	}
+	return a.published(ctx, &data, published)
+}
+
+// published merges what an event says.
+func (a *adoption) published(ctx context.Context, data *event.Verification, published string) error {
 	id, err := verification.ParseID(data.ID)
 	if err != nil {
 		return err
 	}
-	waiting, err := a.change.tx.Outbox(ctx, a.stream, id)
+	waiting, err := a.tx.Outbox(ctx, a.stream, id)
 	if err != nil {
 		return err
 	}
 	for _, row := range waiting {
-		if row.EventID == envelope.ID() && sameSignal(row.Data, data.Signal.ID) {
-			return a.change.tx.DropOutbox(ctx, a.stream, row.EventID)
+		if row.EventID == event.VerificationEventID(data.ID, data.Version) && sameSignal(row.Data, data.Signal.ID) {
+			return a.tx.DropOutbox(ctx, a.stream, row.EventID)
 		}
 	}
-	return a.merge(ctx, id, &data, published, waiting)
+	return a.merge(ctx, id, data, published, waiting)
 }
 
 // merge takes over an event that this state has not made, and takes back what it has
@@ -189,7 +221,7 @@ func (a *adoption) merge(ctx context.Context, id verification.ID, data *event.Ve
 	t.changed, t.now = true, nil
 	for _, row := range waiting {
 		t.record.Retract(versionOf(row.Data))
-		if err := a.change.tx.DropOutbox(ctx, a.stream, row.EventID); err != nil {
+		if err := a.tx.DropOutbox(ctx, a.stream, row.EventID); err != nil {
 			return err
 		}
 	}
@@ -202,7 +234,7 @@ func (a *adoption) merge(ctx context.Context, id verification.ID, data *event.Ve
 // behind notes that the state is older than the stream: deliveries that were acked since may
 // be missing in it, so all that are kept are read again.
 func (a *adoption) behind(ctx context.Context) error {
-	if a.foreign {
+	if a.foreign || a.adopted != nil {
 		return nil
 	}
 	a.foreign = true
@@ -214,11 +246,11 @@ func (a *adoption) owner(ctx context.Context, id verification.ID, s *verificatio
 	if !a.provider.OwnedPayloads || s.Disowned || s.Delivery == "" {
 		return nil
 	}
-	owner, known, err := a.change.tx.Owner(ctx, s.ID)
+	owner, known, err := a.tx.Owner(ctx, s.ID)
 	if err != nil || known && owner.Seq <= s.Seq {
 		return err
 	}
-	return a.change.tx.SetOwner(ctx, s.ID, store.Owner{Verification: id, Event: s.Event, Seq: s.Seq})
+	return a.tx.SetOwner(ctx, s.ID, store.Owner{Verification: id, Event: s.Event, Seq: s.Seq})
 }
 
 // announce makes the events of what was taken back, behind those of the stream, and saves.

@@ -2,8 +2,10 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -34,7 +36,18 @@ type worker struct {
 	metrics  *metrics
 	logger   *slog.Logger
 	alarm    *slog.Logger // for what would be said again and again
+
+	// dirty notes what is written; nil while nobody asks.
+	dirty atomic.Pointer[dirty]
+	// halt stops everything but what was asked for by runs, and returns once it has; halted is whether it was called.
+	halt   func()
+	halted bool
+	// adopted is told how far a stream was read; nil is nobody. Whoever sets it is making a state beside the one in use.
+	adopted func(seq uint64) error
 }
+
+// errAnew ends the work for a provider so that it begins again at once: its state is another one now.
+var errAnew = errors.New("begin again")
 
 // work opens the state, brings it up to the stream and consumes until ctx ends, the lease is
 // lost or something fails that only a new start can mend.
@@ -65,22 +78,22 @@ func newWorker(cfg Config, p *provider.Provider, state *store.Lifecycle, logger,
 	return w, nil
 }
 
+// run works until ctx ends.
 func (w *worker) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	for _, lane := range w.lanes {
-		g.Go(func() error { return lane.relay.Run(ctx, w.Bus) })
+	live, stop := context.WithCancel(ctx)
+	defer stop()
+	stopped := make(chan struct{})
+	w.halt = func() {
+		w.halted = true
+		stop()
+		<-stopped
 	}
 	g.Go(func() error {
-		return w.Bus.Run(ctx, bus.Consumer{
-			Name: w.consumer(), Stream: bus.Webhooks, Filter: event.WebhookFilter(w.provider.Name),
-			Concurrency: concurrency, Handle: w.handle,
-		})
+		defer close(stopped)
+		return w.live(live)
 	})
-	g.Go(func() error { return w.keepTime(ctx) })
-	g.Go(func() error {
-		w.watch(ctx)
-		return nil
-	})
+	g.Go(func() error { return w.serve(ctx) })
 	g.Go(func() error {
 		select {
 		case <-w.state.Lost():
@@ -88,6 +101,26 @@ func (w *worker) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
+	})
+	return g.Wait()
+}
+
+// live handles deliveries as they come, until ctx ends.
+func (w *worker) live(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, lane := range w.lanes {
+		g.Go(func() error { return lane.relay.Run(ctx, w.Bus) })
+	}
+	g.Go(func() error {
+		return w.Bus.Run(ctx, bus.Consumer{
+			Name: w.consumer(), Stream: bus.Webhooks, Filter: event.WebhookFilter(w.provider.Name),
+			Concurrency: concurrency, Handle: w.handle, Gone: w.gone,
+		})
+	})
+	g.Go(func() error { return w.keepTime(ctx) })
+	g.Go(func() error {
+		w.watch(ctx)
+		return nil
 	})
 	return g.Wait()
 }

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/provider"
+	"github.com/verdict-stream/verdict/pkg/runs"
+	"github.com/verdict-stream/verdict/services/lifecycle"
+)
+
+type reprocessListCommand struct {
+	JSON bool `name:"json" help:"Print the list as JSON."`
+}
+
+// Help is shown by `verdict reprocess list --help`.
+func (*reprocessListCommand) Help() string {
+	return `Lists the runs, the oldest first, and how far they are or how they ended.
+
+Example:
+  verdict reprocess list --json`
+}
+
+// Run lists the runs.
+func (cmd *reprocessListCommand) Run(out io.Writer, flags *settingFlags, providers []provider.Provider) error {
+	ctx, o, stop, err := openReprocess(flags, providers)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	found, err := runs.Open(o.bus).List(ctx, lifecycle.VerbReprocess)
+	if err != nil {
+		return err
+	}
+	list := newListing(out, cmd.JSON, "NAME\tSTATE\tASKED FOR BY\tAT\tPROGRESS")
+	for _, r := range found {
+		progress := reprocessProgress(r)
+		if r.State == runs.Failed {
+			progress = r.Error
+		}
+		list.row(r, "%s\t%s\t%s\t%s\t%s", r.Name, r.State, r.Actor, r.CreatedAt.UTC().Format(time.RFC3339), progress)
+	}
+	return list.end(0)
+}
+
+type reprocessStatusCommand struct {
+	Name string `arg:"" help:"The run, as list shows it."`
+	JSON bool   `name:"json" help:"Print it as JSON."`
+}
+
+// Help is shown by `verdict reprocess status --help`.
+func (*reprocessStatusCommand) Help() string {
+	return `Shows how far a run is, or how it ended.
+
+Example:
+  verdict reprocess status idenfy`
+}
+
+// Run shows the run.
+func (cmd *reprocessStatusCommand) Run(out io.Writer, flags *settingFlags, providers []provider.Provider) error {
+	ctx, o, stop, err := openReprocess(flags, providers)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	r, err := runs.Open(o.bus).Get(ctx, lifecycle.VerbReprocess, cmd.Name)
+	if err != nil {
+		return unknownReprocess(err)
+	}
+	if cmd.JSON {
+		return writeIndented(out, r)
+	}
+	text := reprocessProgress(r)
+	switch {
+	case r.State == runs.Failed:
+		text = "failed: " + r.Error
+	case r.Over():
+		text = reprocessEnd(r)
+	}
+	_, err = fmt.Fprintln(out, text)
+	return err
+}
+
+type reprocessNamed struct {
+	Name string `arg:"" help:"The run, as list shows it."`
+}
+
+type reprocessPauseCommand struct{ reprocessNamed }
+
+// Help is shown by `verdict reprocess pause --help`.
+func (*reprocessPauseCommand) Help() string {
+	return `Has a run wait where it is. Resume has it go on.
+
+Example:
+  verdict reprocess pause idenfy`
+}
+
+// Run pauses the run.
+func (cmd *reprocessPauseCommand) Run(out io.Writer, flags *settingFlags, providers []provider.Provider) error {
+	return cmd.ask(out, flags, providers, runs.Pause, runs.Paused)
+}
+
+type reprocessResumeCommand struct{ reprocessNamed }
+
+// Help is shown by `verdict reprocess resume --help`.
+func (*reprocessResumeCommand) Help() string {
+	return `Has a run go on that is paused or has failed.
+
+Example:
+  verdict reprocess resume idenfy`
+}
+
+// Run resumes the run.
+func (cmd *reprocessResumeCommand) Run(out io.Writer, flags *settingFlags, providers []provider.Provider) error {
+	return cmd.ask(out, flags, providers, runs.Resume, "")
+}
+
+type reprocessCancelCommand struct{ reprocessNamed }
+
+// Help is shown by `verdict reprocess cancel --help`.
+func (*reprocessCancelCommand) Help() string {
+	return `Ends a run. What it has emitted stays: those verifications are as the new version reads them.
+
+Example:
+  verdict reprocess cancel idenfy`
+}
+
+// Run cancels the run.
+func (cmd *reprocessCancelCommand) Run(out io.Writer, flags *settingFlags, providers []provider.Provider) error {
+	return cmd.ask(out, flags, providers, runs.Cancel, runs.Canceled)
+}
+
+type reprocessForgetCommand struct{ reprocessNamed }
+
+// Help is shown by `verdict reprocess forget --help`.
+func (*reprocessForgetCommand) Help() string {
+	return `Takes a run off the list that has ended.
+
+Example:
+  verdict reprocess forget idenfy`
+}
+
+// Run forgets the run.
+func (cmd *reprocessForgetCommand) Run(out io.Writer, flags *settingFlags, providers []provider.Provider) error {
+	ctx, o, stop, err := openReprocess(flags, providers)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	if err := runs.Open(o.bus).Forget(ctx, lifecycle.VerbReprocess, cmd.Name); err != nil {
+		return unknownReprocess(err)
+	}
+	_, err = fmt.Fprintf(out, "%s is forgotten\n", cmd.Name)
+	return err
+}
+
+// ask asks something of a run, and waits until it is so; an empty state is not waited for.
+func (n *reprocessNamed) ask(out io.Writer, flags *settingFlags, providers []provider.Provider, wanted string, until runs.State) error {
+	ctx, o, stop, err := openReprocess(flags, providers)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	r, err := runs.Open(o.bus).Ask(ctx, lifecycle.VerbReprocess, n.Name, wanted)
+	if err != nil {
+		return unknownReprocess(err)
+	}
+	note := wanted
+	if note == runs.Resume {
+		note = "resume"
+	}
+	if err := o.audit(ctx, bus.AuditEntry{Verb: lifecycle.VerbReprocess, Target: n.Name, Note: note}); err != nil {
+		return err
+	}
+	if until != "" {
+		if r, err = o.awaitReprocess(ctx, n.Name, until); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(out, "%s is %s\n", n.Name, r.State)
+	return err
+}
+
+// awaitReprocess waits until a run is in a state, or has ended otherwise.
+func (o *operator) awaitReprocess(ctx context.Context, name string, until runs.State) (runs.Run, error) {
+	for {
+		r, err := runs.Open(o.bus).Get(ctx, lifecycle.VerbReprocess, name)
+		switch {
+		case err != nil && !errors.Is(err, bus.ErrUnavailable):
+			return r, err
+		case err == nil && (r.State == until || r.Over() || r.State == runs.Failed):
+			return r, nil
+		}
+		select {
+		case <-ctx.Done():
+			return r, errors.New("it was asked to, and will")
+		case <-time.After(followInterval):
+		}
+	}
+}
+
+// unknownReprocess says where the names of runs are.
+func unknownReprocess(err error) error {
+	if errors.Is(err, runs.ErrUnknown) {
+		return fmt.Errorf("%w: see `verdict reprocess list`", err)
+	}
+	return err
+}
