@@ -7,7 +7,7 @@ SHELL := bash
 .DEFAULT_GOAL := build
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
-MODULES := schemas pkg services
+MODULES := schemas pkg services examples
 STORIES := github.com/verdict-stream/verdict/services/verdict
 LINTER  := tools/bin/golangci-lint
 CONTRACT_LINTERS := tools/node_modules/.package-lock.json
@@ -72,11 +72,11 @@ stories:
 	go test -timeout 15m -tags '$(CHECK_TAGS)' $(STORIES)
 
 # What is broken, and for how long, can be given: make crash SEED=7 FORM=split
-# FAULTS=kill,cut FOR=1m. See docs/crash.md.
+# FAULTS=kill,cut SPOOL=off DATABASE=postgres FOR=1m. See docs/crash.md.
 crash: FOR ?= 10m
 crash: build ## Break the binary again and again, and hold it to its promises.
-	VERDICT='$(CURDIR)/bin/verdict' FOR='$(FOR)' SEED='$(SEED)' FORM='$(FORM)' FAULTS='$(FAULTS)' \
-		go test -tags crash -count=1 -timeout 0 -v -run '^TestCrash$$' ./services/crash
+	VERDICT='$(CURDIR)/bin/verdict' FOR='$(FOR)' SEED='$(SEED)' FORM='$(FORM)' FAULTS='$(FAULTS)' SPOOL='$(SPOOL)' \
+		go test -tags 'crash $(DATABASE)' -count=1 -timeout 0 -v -run '^TestCrash$$' ./services/crash
 
 crash-short: ## The same within a minute.
 	$(MAKE) --no-print-directory crash FOR=36s

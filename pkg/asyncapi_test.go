@@ -83,11 +83,14 @@ func TestAsyncAPIHasTheSubjects(t *testing.T) {
 		"webhooks":      event.WebhookSubject("{provider}", "{event}"),
 		"held":          event.HeldSubject("{provider}"),
 		"rejected":      event.RejectedSubject("{provider}", "{cause}"),
+		"replay":        event.ReplaySubject("{name}", "{provider}", "{kind}", "{status}"),
 		"outcomes":      event.OutcomeSubject("{provider}", "{outcome}"),
 		// These are not made by package event.
-		"audit":  "kyc.audit.{verb}",
-		"dead":   "kyc.dead.{consumer}",
-		"canary": "kyc.canary",
+		"audit":    "kyc.audit.{verb}",
+		"spools":   "kyc.spool.{receiver}",
+		"redrives": "kyc.redrive.{consumer}",
+		"dead":     "kyc.dead.{consumer}",
+		"canary":   "kyc.canary",
 	}
 	got := map[string]string{}
 	sent := map[string]bool{}
@@ -136,6 +139,7 @@ func TestAsyncAPIHasTheLists(t *testing.T) {
 	}{
 		{"verifications", "status", verification.EventStatuses()},
 		{"sandbox", "status", verification.EventStatuses()},
+		{"replay", "status", verification.EventStatuses()},
 		{"rejected", "cause", recorded},
 		{"outcomes", "outcome", texts(event.Outcomes)},
 	} {
@@ -185,7 +189,14 @@ func TestAsyncAPIHasTheHeaders(t *testing.T) {
 	}
 	for message, headers := range map[string]func(trace string) map[string]string{
 		"verification": func(trace string) map[string]string {
-			return headersOf(t)(event.Encode(must(v.Envelope("test", "noted", trace))(t)))
+			e := must(v.Envelope("test", "noted", trace))(t)
+			if trace == "" {
+				return headersOf(t)(event.Encode(e))
+			}
+			e.SetExtension(event.Replay, "late-team")
+			replayed := headersOf(t)(event.Encode(e))
+			replayed[event.SequenceHeader] = "7"
+			return replayed
 		},
 		"webhook": func(trace string) map[string]string {
 			w.Traceparent = trace

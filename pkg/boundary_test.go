@@ -50,6 +50,7 @@ func TestBoundaries(t *testing.T) {
 		{"madeup", [][]string{nats, sql, http, cloud, {module + "verification", module + "provider"}}},
 		{"telemetry", [][]string{nats, {module + "event", module + "verification", module + "provider"}}},
 		{"bus", [][]string{{"modernc.org", "github.com/jackc"}, {module + "store", module + "provider"}}},
+		{"replay", [][]string{{"modernc.org", "github.com/jackc"}, {module + "store", module + "provider"}}},
 		{"store", [][]string{nats, {module + "bus", module + "provider/"}}},
 		{"consume", [][]string{server, sql, {module + "bus", module + "store", module + "provider", module + "telemetry"}}},
 	} {

@@ -24,7 +24,7 @@ import (
 // published lists the types whose JSON is published. The name of a type in kebab case is the
 // name of its schema's file, and the end of the schema's id.
 var published = []any{
-	event.Verification{}, event.Outcome{}, event.Rejection{}, event.Problem{}, bus.DeadLetter{}, bus.AuditEntry{},
+	event.Verification{}, event.Outcome{}, event.Rejection{}, event.Problem{}, bus.DeadLetter{}, bus.AuditEntry{}, bus.SpoolHorizon{}, bus.RedriveRequest{},
 }
 
 // enveloped lists the types that are published as a CloudEvent; the schema of the event is

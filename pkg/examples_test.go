@@ -170,6 +170,10 @@ func examples(t *testing.T) map[string]any {
 		EventID: webhook.ID, Provider: "idenfy", Cause: "invalid_json", Error: "body is not JSON", Attempts: 1,
 		FirstErrorAt: exampleTime, LastErrorAt: exampleTime,
 	}
+	shown["redrive-request.letter.json"] = bus.RedriveRequest{
+		Consumer: "lifecycle-idenfy", Stream: bus.Webhooks, Sequence: 6, Letter: 1, Actor: "operator@host", Via: "cli",
+	}
+	shown["spool-horizon.open.json"] = bus.SpoolHorizon{Receiver: "3f9c20d1a7b04e55", Until: exampleTime}
 	shown["audit-entry.replay.json"] = bus.AuditEntry{
 		At: exampleTime, Verb: "replay", Actor: "operator@host", Via: "cli", Target: "replay onboarding-backfill", Filter: "provider=idenfy", Count: 1204,
 	}

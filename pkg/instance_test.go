@@ -70,7 +70,9 @@ func TestSchemasRefuse(t *testing.T) {
 		{"rejection.json", "body_sha256", "0a"},
 		{"problem.json", "status", 200},
 		{"dead-letter.json", "cause", "In Words"},
+		{"spool-horizon.json", "until", "yesterday"},
 		{"audit-entry.json", "verb", "In Words"},
+		{"redrive-request.json", "sequence", 0},
 	} {
 		schema, err := compiler.Compile(schemas.Base + c.schema)
 		if err != nil {
@@ -145,7 +147,13 @@ func TestEnvelopesHaveThePropertiesOfTheirSchemas(t *testing.T) {
 		ReceivedAt: sampleTime, SealKey: "key", Sealed: []byte("sealed"),
 	}
 	for name, envelope := range map[string]func(traceparent string) any{
-		"verification-envelope.json": func(trace string) any { return must(v.Envelope("test", "noted", trace))(t) },
+		"verification-envelope.json": func(trace string) any {
+			e := must(v.Envelope("test", "noted", trace))(t)
+			if trace != "" {
+				e.SetExtension(event.Replay, "late-team")
+			}
+			return e
+		},
 		"webhook-envelope.json": func(trace string) any {
 			w.Traceparent = trace
 			return must(w.Envelope())(t)

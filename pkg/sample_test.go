@@ -26,7 +26,8 @@ var sampleKind = &verification.Kind{
 }
 
 // sampleEvents are the events of one verification through its whole life: reviewed, rejected,
-// approved instead, tried again, overdue, anonymised, the approval's payload disowned.
+// approved instead, tried again, overdue, anonymised, the approval's payload disowned, the rejection
+// read once more.
 func sampleEvents(t *testing.T) []event.Verification {
 	t.Helper()
 	start := int64(1)
@@ -57,7 +58,24 @@ func sampleEvents(t *testing.T) []event.Verification {
 	apply(verification.NewOverdue(*record.State.ReviewDueAt, sampleTime.Add(2*time.Hour), true))
 	apply(verification.NewAnonymized(6, sampleTime.Add(3*time.Hour), false))
 	disowned := sampleKind.Disown(&record, "signal#yes", true, verification.Cause{ID: "acme:d2:0123456789abcdef", Seq: 7})
-	return append(events, event.NewVerification(id, sampleKind.Scope, *disowned))
+	events = append(events, event.NewVerification(id, sampleKind.Scope, *disowned))
+	return append(events, reread(t, id, &record))
+}
+
+// reread is the event of a copy that a newer decoder takes for something else.
+func reread(t *testing.T, id verification.ID, record *verification.Record) event.Verification {
+	t.Helper()
+	s := verification.Signal{ID: "signal#no", Says: "yes", Event: "check_done", Decoder: 2}
+	s.Received(8, sampleTime.Add(4*time.Hour), "acme:d3:0123456789abcdef")
+	if err := sampleKind.Fill(&s); err != nil {
+		t.Fatal(err)
+	}
+	said := verification.Said{Readings: []verification.Reading{{Signal: s, Cause: verification.Cause{ID: s.Delivery, Seq: s.Seq}}}}
+	result, err := sampleKind.Reread(record, said)
+	if err != nil || len(result.Changes) != 1 {
+		t.Fatalf("%d changes: %v", len(result.Changes), err)
+	}
+	return event.NewVerification(id, sampleKind.Scope, result.Changes[0])
 }
 
 // fullSignal has every property that a signal of a delivery can have.
@@ -78,6 +96,10 @@ func instances(t *testing.T) map[string][]any {
 		"outcome.json": {event.Outcome{
 			Delivery: "acme:0123456789abcdef", Sequence: 7, Provider: "acme", Event: "check_done", Outcome: event.Repeat,
 			Anomalies: []string{verification.AnomalyPayloadReused}, Verifications: []string{"acme/check/r1"}, At: sampleTime,
+		}, event.Outcome{
+			Delivery: "acme:0123456789abcdef", Sequence: 3, Provider: "acme", Event: "check_done", Outcome: event.Dead,
+			Anomalies: []string{}, Verifications: []string{}, At: sampleTime,
+			Stream: bus.Held, Cause: "discarded", ReceivedAt: &sampleTime, Traceparent: sampleTrace,
 		}},
 		"rejection.json": {
 			event.Rejection{Provider: "acme", Cause: event.CauseTooLarge, ReceivedAt: sampleTime, BodyBytes: 1},
@@ -91,7 +113,13 @@ func instances(t *testing.T) map[string][]any {
 			Consumer: "lifecycle-acme", Stream: bus.Webhooks, Sequence: 7, Subject: event.WebhookSubject("acme", "check_done"),
 			EventID: "acme:0123456789abcdef", Provider: "acme",
 			Cause: "invalid_json", Error: "body is not JSON", Attempts: 1, FirstErrorAt: sampleTime, LastErrorAt: sampleTime,
+			Redrives: 1, Replaces: 2,
 		}},
+		"redrive-request.json": {
+			bus.RedriveRequest{Consumer: "lifecycle-acme", Stream: bus.Webhooks, Sequence: 7, Letter: 1, Actor: "anna@host", Via: "cli"},
+			bus.RedriveRequest{Consumer: "lifecycle-acme", Stream: bus.Webhooks, Sequence: 7, Outcome: 1, Actor: "token", Via: "api"},
+		},
+		"spool-horizon.json": {bus.SpoolHorizon{Receiver: "r1", Until: sampleTime}, bus.SpoolHorizon{Receiver: "r1", Until: sampleTime, Closed: true}},
 		"audit-entry.json": {
 			bus.AuditEntry{At: sampleTime, Verb: "replay", Actor: "anna@host", Via: "cli", Target: "replay late", Filter: "provider=acme", Count: 7, Note: "started"},
 			bus.AuditEntry{At: sampleTime, Verb: "rebuild", Actor: "token", Via: "api", Target: "readmodel"},
@@ -101,6 +129,9 @@ func instances(t *testing.T) map[string][]any {
 		all["verification.json"] = append(all["verification.json"], v)
 		for _, status := range verification.EventStatuses() {
 			all["verification-envelope.json"] = append(all["verification-envelope.json"], must(v.Envelope("test", status, sampleTrace))(t))
+			replayed := must(v.Envelope("test", status, sampleTrace))(t)
+			replayed.SetExtension(event.Replay, "late-team")
+			all["verification-envelope.json"] = append(all["verification-envelope.json"], replayed)
 		}
 	}
 	for _, delivery := range []string{"", "d-1"} {

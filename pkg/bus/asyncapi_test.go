@@ -4,6 +4,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +33,9 @@ func TestAsyncAPIHasTheStreams(t *testing.T) {
 	for _, s := range definitions(StreamSettings{Retention: time.Hour, DeduplicationWindow: time.Minute, Replicas: 1}) {
 		want[s.Name] = s.Subjects
 	}
+	// There is one for each replay.
+	replay := replayDefinition("*", time.Hour)
+	want[strings.ReplaceAll(replay.Name, "*", "{NAME}")] = replay.Subjects
 	for _, name := range slices.Sorted(maps.Keys(got)) {
 		slices.Sort(got[name])
 	}

@@ -30,3 +30,19 @@ func BenchmarkEncode(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkAppendStructured writes the line of an event.
+func BenchmarkAppendStructured(b *testing.B) {
+	v := event.NewVerification(checkID, verification.Step, fullChange())
+	header, data, err := v.Encode("test", "approved", traceparent)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var line []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		if line, err = event.AppendStructured(line[:0], header, data, "late-team"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

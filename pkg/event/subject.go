@@ -1,6 +1,10 @@
 package event
 
-import "github.com/verdict-stream/verdict/schemas"
+import (
+	"strings"
+
+	"github.com/verdict-stream/verdict/schemas"
+)
 
 // Subjects hold no ids, so that their number does not grow with the number of verifications.
 
@@ -18,6 +22,21 @@ func VerificationSubject(sandbox bool, provider, kind, status string) string {
 // VerificationFilter matches all events of one provider.
 func VerificationFilter(sandbox bool, provider string) string {
 	return verificationTree(sandbox) + provider + ".>"
+}
+
+// ReplaySubject is where a replay of this name publishes the events of a kind under a status.
+func ReplaySubject(name, provider, kind, status string) string {
+	return "kyc.replay." + name + "." + provider + "." + kind + "." + status
+}
+
+// Replayed returns where a replay of this name publishes what was published to a subject of verification events.
+func Replayed(name, subject string) string {
+	for _, sandbox := range []bool{true, false} {
+		if rest, ok := strings.CutPrefix(subject, verificationTree(sandbox)); ok {
+			return "kyc.replay." + name + "." + rest
+		}
+	}
+	return ""
 }
 
 // HeldSubject is where deliveries that wait for a human are published.

@@ -49,6 +49,9 @@ type Verification struct {
 	CausationSequence uint64 `json:"causation_sequence"`
 	// Signal is the one that caused this event.
 	Signal verification.Signal `json:"signal"`
+	// Reread reports that deliveries were read once more by a newer version of Verdict, and that this is what they come to: it may take
+	// a final status back.
+	Reread bool `json:"reread,omitempty"`
 }
 
 // Decision is the last decision in force.
@@ -71,7 +74,7 @@ func NewVerification(id verification.ID, scope verification.Scope, c verificatio
 		ReviewDueAt: st.ReviewDueAt, Overdue: st.Overdue, Anomalies: orEmpty(st.Anomalies),
 		DataAnonymized: st.DataAnonymized, AnonymizedThrough: st.AnonymizedThrough,
 		OccurredAt: c.Signal.At.UTC(), ReceivedAt: c.Signal.ReceivedAt.UTC(),
-		CausationID: c.Cause.ID, CausationSequence: c.Cause.Seq, Signal: c.Signal,
+		CausationID: c.Cause.ID, CausationSequence: c.Cause.Seq, Signal: c.Signal, Reread: c.Reread,
 	}
 	if st.Decision != nil {
 		v.Decision = &Decision{
@@ -103,7 +106,7 @@ func (v *Verification) State() verification.State {
 func (v *Verification) Change(published string) verification.Change {
 	return verification.Change{
 		Event: published, Version: v.Version, PreviousStatus: orZero(v.PreviousStatus), State: v.State(), Signal: v.Signal,
-		Cause: verification.Cause{ID: v.CausationID, Seq: v.CausationSequence},
+		Cause: verification.Cause{ID: v.CausationID, Seq: v.CausationSequence}, Reread: v.Reread,
 	}
 }
 

@@ -289,3 +289,27 @@ func freeAddr() (string, error) {
 	}
 	return "", errors.New("no port is free")
 }
+
+// remove deletes what lies in the data directory under a pattern.
+func (in *installation) remove(pattern string) error {
+	files, err := filepath.Glob(filepath.Join(in.data(), pattern))
+	if err == nil && len(files) == 0 {
+		err = fmt.Errorf("there is no %s", pattern)
+	}
+	for _, file := range files {
+		err = errors.Join(err, os.Remove(file))
+	}
+	return err
+}
+
+// eachInFiles runs a test in every form that keeps its databases in files.
+func eachInFiles(t *testing.T, test func(*testing.T, *installation)) {
+	for _, f := range forms {
+		if f.database == nil {
+			t.Run(f.name, func(t *testing.T) {
+				t.Parallel()
+				test(t, startInstallation(t, f))
+			})
+		}
+	}
+}

@@ -22,11 +22,21 @@ type cli struct {
 	Lifecycle lifecycleCommand `cmd:"" help:"Run the state machines alone."`
 	Projector projectorCommand `cmd:"" help:"Run the writer of the read models alone."`
 	API       apiCommand       `cmd:"" name:"api" help:"Run the read API alone."`
+	Tail      tailCommand      `cmd:"" help:"Print events of verifications as they come."`
 	Send      sendCommand      `cmd:"" help:"Post one payload, signed as the provider would."`
 	Simulate  simulateCommand  `cmd:"" help:"Play the providers against a running Verdict."`
 	Verify    verifyCommand    `cmd:"" help:"Say what Verdict makes of a webhook, and why its signature is refused."`
 	Provider  providerCommand  `cmd:"" help:"Work on a provider's folder."`
+	Dead      deadCommand      `cmd:"" help:"Look after dead letters: what could not be handled."`
+	Held      heldCommand      `cmd:"" help:"Decide about deliveries that nobody signed."`
+	Replay    replayCommand    `cmd:"" help:"Send events once more that were published before."`
+	Rebuild   rebuildCommand   `cmd:"" help:"Make tables anew from the streams, beside those in use."`
+	Reprocess reprocessCommand `cmd:"" help:"Read deliveries once more, after a decoder or a table was mended."`
 	Bench     benchCommand     `cmd:"" help:"Measure this program on this machine."`
+	Doctor    doctorCommand    `cmd:"" help:"Find out whether everything is as it should be."`
+	Archive   archiveCommand   `cmd:"" help:"Move old events to files."`
+	Backup    backupCommand    `cmd:"" help:"Copy everything but the keys, while it is used."`
+	Restore   restoreCommand   `cmd:"" help:"Make an installation of a backup."`
 	Config    configCommand    `cmd:"" help:"Print all settings with their values and sources."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 
@@ -44,9 +54,19 @@ func run(args []string, providers []provider.Provider, out, errs io.Writer) int 
 	commands := cli{
 		Up: upCommand{settings}, Receiver: receiverCommand{settings}, Lifecycle: lifecycleCommand{settings},
 		Projector: projectorCommand{settings}, API: apiCommand{settings}, Send: sendCommand{Settings: settings},
+		Tail:     tailCommand{Settings: settings},
 		Verify:   verifyCommand{Settings: settings},
 		Simulate: simulateCommand{Settings: settings}, Config: configCommand{Settings: settings},
+		Dead: deadCommand{Settings: settings}, Held: heldCommand{Settings: settings},
+		Replay:     replayCommand{Settings: settings},
+		Rebuild:    rebuildCommand{Settings: settings},
+		Reprocess:  reprocessCommand{Settings: settings},
 		BenchServe: benchServeCommand{Settings: settings},
+		Doctor:     doctorCommand{Settings: settings},
+		Archive: archiveCommand{
+			Plan: archivePlanCommand{archiveSelection{Settings: settings}}, Run: archiveRunCommand{archiveSelection: archiveSelection{Settings: settings}},
+		},
+		Backup: backupCommand{Settings: settings}, Restore: restoreCommand{Settings: settings},
 	}
 	parser, err := kong.New(&commands,
 		kong.Name("verdict"),

@@ -1,23 +1,76 @@
 package main
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/verdict-stream/verdict/pkg/provider"
+	"github.com/verdict-stream/verdict/pkg/provider/all"
 )
 
 // TestMain lets this binary be the programs that the stories run, too: the real main, and a
 // broker such as an operator has.
 func TestMain(m *testing.M) {
 	testscript.Main(surrounded{m}, map[string]func(){
-		"verdict":     func() { endWithParent(); main() },
+		"verdict":     func() { endWithParent(); os.Exit(run(os.Args[1:], storyProviders(), os.Stdout, os.Stderr)) },
 		"nats-server": func() { endWithParent(); runBroker() },
 	})
+}
+
+// poisonVariable names a provider whose folder is broken: "NAME" decodes nothing, and "NAME:unhandled" knows no event.
+const poisonVariable = "STORY_POISON"
+
+// olderVariable names a provider whose decoder is of an older version: it takes what is approved for rejected, and cannot read every
+// second body.
+const olderVariable = "STORY_OLDER"
+
+// older is what that version reads.
+func older(decode func(provider.Delivery) (provider.Decoded, error)) func(provider.Delivery) (provider.Decoded, error) {
+	return func(d provider.Delivery) (provider.Decoded, error) {
+		decoded, err := decode(d)
+		if err == nil && sha256.Sum256(d.Body)[0]%2 == 0 {
+			return provider.Decoded{}, &provider.DecodeError{Cause: provider.CauseInvalidJSON, Detail: "not yet"}
+		}
+		for i := range decoded.Elements {
+			s := &decoded.Elements[i].Signal
+			s.Decoder--
+			s.Says = strings.Replace(s.Says, "approved", "rejected", 1)
+		}
+		return decoded, err
+	}
+}
+
+// storyProviders are those of the real main, one of them broken or older where that is asked for.
+func storyProviders() []provider.Provider {
+	providers := slices.Clone(all.Providers())
+	for i := range providers {
+		if providers[i].Name == os.Getenv(olderVariable) {
+			providers[i].Decode = older(providers[i].Decode)
+		}
+	}
+	name, how, _ := strings.Cut(os.Getenv(poisonVariable), ":")
+	for i := range providers {
+		if providers[i].Name != name {
+			continue
+		}
+		decode := providers[i].Decode
+		providers[i].Decode = func(d provider.Delivery) (provider.Decoded, error) {
+			if how == "unhandled" {
+				return provider.Decoded{}, provider.ErrUnhandled
+			}
+			return decode(provider.Delivery{Event: d.Event, Body: []byte("what this version reads of it")})
+		}
+	}
+	return providers
 }
 
 // around runs all tests within what they share; a build tag may put something there.

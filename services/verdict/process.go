@@ -40,7 +40,7 @@ type process struct {
 	local, opened chan struct{}
 
 	server *bus.Server    // nil with a broker elsewhere
-	bus    *bus.Bus       // nil for the API
+	bus    *bus.Bus       // nil for an API that knows no broker
 	spool  *spool.Spool   // nil where webhooks are not received, or not spooled
 	disk   *capacity.Disk // of the data directory
 	keys   *seal.Keyring
@@ -75,6 +75,9 @@ const stopTimeout = time.Second
 func (p *process) run(ctx context.Context) (err error) {
 	if err := os.MkdirAll(p.cfg.DataDir, 0o700); err != nil {
 		return fmt.Errorf("data directory: %w", err)
+	}
+	if err := refuseUnfinishedRestore(p.cfg.DataDir); err != nil {
+		return err
 	}
 	p.telemetry, err = telemetry.Start(ctx, telemetry.Config{
 		Service: "verdict-" + string(p.role), Version: version, Instance: p.cfg.Instance, LogLevel: p.cfg.LogLevel,
@@ -127,6 +130,12 @@ func (p *process) open(ctx context.Context) (err error) {
 	if p.role != RoleAPI {
 		if err := p.connect(ctx); err != nil {
 			return unlessStopped(ctx, err)
+		}
+	} else if p.cfg.NATSURL.IsSet() {
+		// What it answers without the broker, it answers while the broker is away.
+		p.bus, err = bus.Connect(ctx, bus.Config{URL: p.cfg.NATSURL.Reveal(), Name: "verdict-" + string(p.role), Logger: p.logger, Background: true})
+		if err != nil {
+			return err
 		}
 	}
 	if !early {
@@ -242,7 +251,7 @@ func (p *process) receive(ctx context.Context) error {
 func (p *process) fold(ctx context.Context) error {
 	return lifecycle.Run(ctx, lifecycle.Config{
 		Bus: p.bus, Keys: p.keys, Store: p.location(), Instance: p.cfg.Instance,
-		Providers: p.providers, Retention: p.retention, Logger: p.logger,
+		Providers: p.providers, Retention: p.retention, Logger: p.logger, Archive: filepath.Join(p.cfg.DataDir, "archive"),
 	})
 }
 
@@ -273,6 +282,7 @@ func (p *process) answer(ctx context.Context) error {
 	defer model.Close()
 	return api.Run(ctx, api.Config{
 		Addr: p.cfg.APIAddr, Model: model, Keys: p.keys, AdminToken: p.cfg.AdminToken.Reveal(), Dev: p.cfg.Dev,
+		Bus: p.bus, Providers: p.providers, Retention: p.retention, ReplayDir: p.cfg.replayDir(),
 		Metrics: p.telemetry.MetricsHandler(), Logger: p.logger,
 	})
 }
