@@ -61,7 +61,7 @@ func unavailable(t *testing.T, l *Lifecycle, m *ReadModel) {
 	t.Helper()
 	for name, use := range map[string]func() error{
 		"update":    func() error { return l.Update(t.Context(), func(*Tx) error { return nil }) },
-		"waiting":   func() error { _, err := l.Waiting(t.Context(), "L", 1); return err },
+		"waiting":   func() error { _, err := l.Waiting(t.Context(), "L", 0, 1); return err },
 		"records":   func() error { return l.Records(t.Context(), func(*verification.Record) error { return nil }) },
 		"put event": func() error { return m.PutEvent(t.Context(), testEventRow("a", 1, 1, 1)) },
 		"claims":    func() error { _, err := m.Claims(t.Context(), "a", false); return err },
@@ -82,7 +82,7 @@ func testEndedContext(t *testing.T, at place) {
 	defer cancel()
 	for name, use := range map[string]func(ctx context.Context) error{
 		"update":    func(ctx context.Context) error { return l.Update(ctx, func(*Tx) error { return nil }) },
-		"waiting":   func(ctx context.Context) error { _, err := l.Waiting(ctx, "L", 1); return err },
+		"waiting":   func(ctx context.Context) error { _, err := l.Waiting(ctx, "L", 0, 1); return err },
 		"put event": func(ctx context.Context) error { return m.PutEvent(ctx, testEventRow("a", 1, 1, 1)) },
 	} {
 		if err := use(canceled); !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnavailable) {

@@ -286,14 +286,14 @@ func testReset(t *testing.T, at place) {
 				tx.SetPosition(t.Context(), "L", Position{Stream: "s", Seq: 3}))
 		}))
 	}
-	before, err := l.Waiting(t.Context(), "L", 10)
+	before, err := l.Waiting(t.Context(), "L", 0, 10)
 	must(t, err)
 
 	must(t, l.Reset(t.Context()))
 
 	var left []*verification.Record
 	must(t, l.Records(t.Context(), func(rec *verification.Record) error { left = append(left, rec); return nil }))
-	waiting, err := l.Waiting(t.Context(), "L", 10)
+	waiting, err := l.Waiting(t.Context(), "L", 0, 10)
 	must(t, err)
 	at0, err := l.Position(t.Context(), "L")
 	must(t, err)
@@ -306,12 +306,12 @@ func testReset(t *testing.T, at place) {
 		}
 		return tx.Append(t.Context(), OutboxRow{Lane: "L", EventID: "x@1"})
 	}))
-	after, err := l.Waiting(t.Context(), "L", 10)
+	after, err := l.Waiting(t.Context(), "L", 0, 10)
 	must(t, err)
 	if after[0].ID <= before[0].ID {
 		t.Errorf("the outbox numbers go on with %d after %d", after[0].ID, before[0].ID)
 	}
-	others, err := other.Waiting(t.Context(), "L", 10)
+	others, err := other.Waiting(t.Context(), "L", 0, 10)
 	must(t, err)
 	if diff := cmp.Diff([]OutboxRow{{Lane: "L", EventID: "x@1"}}, others, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(OutboxRow{}, "ID")); diff != "" {
 		t.Errorf("the other provider's outbox (-want +got):\n%s", diff)

@@ -88,7 +88,7 @@ func notNull(data []byte) []byte {
 }
 
 const (
-	selectWaiting = `SELECT id FROM lifecycle_outbox WHERE provider = $1 AND lane = $2 ORDER BY id LIMIT $3`
+	selectWaiting = `SELECT id FROM lifecycle_outbox WHERE provider = $1 AND lane = $2 AND id > $3 ORDER BY id LIMIT $4`
 	selectRows    = `SELECT id, lane, event_id, subject, header, data FROM lifecycle_outbox
 		WHERE provider = $1 AND lane = $2 AND id BETWEEN $3 AND $4 ORDER BY id`
 	selectOutbox = `SELECT id, lane, event_id, subject, header, data FROM lifecycle_outbox
@@ -112,12 +112,12 @@ func (tx *Tx) DropOutbox(ctx context.Context, lane string, eventIDs ...string) e
 	return nil
 }
 
-// Waiting returns the first rows of a lane, in order. Nothing of a transaction under way is in it.
-func (l *Lifecycle) Waiting(ctx context.Context, lane string, limit int) ([]OutboxRow, error) {
+// Waiting returns the first rows of a lane whose id is above after, in order. Nothing of a transaction under way is in it.
+func (l *Lifecycle) Waiting(ctx context.Context, lane string, after int64, limit int) ([]OutboxRow, error) {
 	ids, err := list(ctx, l.db.read(), func(scan scanner) (id int64, err error) {
 		err = scan(&id)
 		return id, err
-	}, selectWaiting, l.key, lane, limit)
+	}, selectWaiting, l.key, lane, after, limit)
 	if err != nil {
 		return nil, wrap("read the outbox", err)
 	}

@@ -15,7 +15,7 @@ func appendRows(t *testing.T, l *Lifecycle, rows ...OutboxRow) {
 
 func waiting(t *testing.T, l *Lifecycle, lane string, limit int) []OutboxRow {
 	t.Helper()
-	rows, err := l.Waiting(t.Context(), lane, limit)
+	rows, err := l.Waiting(t.Context(), lane, 0, limit)
 	must(t, err)
 	return rows
 }

@@ -64,7 +64,7 @@ func TestPlans(t *testing.T) {
 		{"due", lifecycle, fixed(selectDue, "p", 1, 10), "COVERING INDEX lifecycle_record_due"},
 		{"retained", lifecycle, fixed(selectRetained, "p", 1, 10), "COVERING INDEX lifecycle_record_retained"},
 		{"reschedule", lifecycle, fixed(selectChunk, "p", "a", false, 10), "sqlite_autoindex_lifecycle_record_1"},
-		{"waiting", lifecycle, fixed(selectWaiting, "p", "l", 10), "COVERING INDEX lifecycle_outbox_lane"},
+		{"waiting", lifecycle, fixed(selectWaiting, "p", "l", 1, 10), "COVERING INDEX lifecycle_outbox_lane"},
 		{"rows of the outbox", lifecycle, fixed(selectRows, "p", "l", 1, 9), "lifecycle_outbox_lane"},
 		{"outbox of a verification", lifecycle, fixed(selectOutbox, "p", "l", "v"), "lifecycle_outbox_verification"},
 	}

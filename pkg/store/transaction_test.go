@@ -63,7 +63,7 @@ func counted(t *testing.T, l *Lifecycle, want map[string]int) {
 			t.Errorf("%s was counted %d times, want %d", reference, got, n)
 		}
 	}
-	waiting, err := l.Waiting(t.Context(), "L", 10*rows+10)
+	waiting, err := l.Waiting(t.Context(), "L", 0, 10*rows+10)
 	must(t, err)
 	if len(waiting) != rows {
 		t.Errorf("%d rows in the outbox, want %d", len(waiting), rows)

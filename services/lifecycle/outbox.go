@@ -25,19 +25,26 @@ type outbox struct {
 
 	// caughtUp is the fence that was read before the relay ran, until the relay takes it.
 	caughtUp bus.Fence
+
+	// through is the last row that the stream is known to hold. The state records it a little later: see marks.
+	through int64
+	marks   marks
 }
 
 var _ relay.Source = (*outbox)(nil)
 
 func newOutbox(w *worker, stream string, sandbox bool) *outbox {
-	o := &outbox{worker: w, stream: stream, sandbox: sandbox, filter: event.VerificationFilter(sandbox, w.provider.Name)}
+	o := &outbox{
+		worker: w, stream: stream, sandbox: sandbox, filter: event.VerificationFilter(sandbox, w.provider.Name),
+		marks: marks{wake: make(chan struct{}, 1)},
+	}
 	o.relay = relay.New(o, w.alarm.With("stream", stream))
 	return o
 }
 
 // Waiting returns the first events that wait.
 func (o *outbox) Waiting(ctx context.Context, limit int) (rows []relay.Row, more bool, err error) {
-	waiting, err := o.state.Waiting(ctx, o.stream, limit)
+	waiting, err := o.state.Waiting(ctx, o.stream, o.through, limit)
 	if err != nil {
 		return nil, false, err
 	}
@@ -49,13 +56,12 @@ func (o *outbox) Waiting(ctx context.Context, limit int) (rows []relay.Row, more
 	return rows, len(rows) == limit, nil
 }
 
-// Published forgets the events and moves the position behind them.
+// Published forgets the events. What comes behind them is published meanwhile: where the record of it
+// is lost in a crash, the stream is read from the one before.
 func (o *outbox) Published(ctx context.Context, rows []relay.Row, last uint64) error {
 	failpoint.Hit(failpoint.LifecyclePublished)
-	if err := o.state.MarkPublished(ctx, o.stream, int64(rows[len(rows)-1].ID), last); err != nil {
-		return err
-	}
-	failpoint.Hit(failpoint.LifecycleMarked)
+	o.through = int64(rows[len(rows)-1].ID)
+	o.marks.put(mark{through: o.through, position: last})
 	o.metrics.published(ctx, len(rows))
 	return nil
 }

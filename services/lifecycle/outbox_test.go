@@ -17,7 +17,7 @@ func TestUnpublishableEventKeepsNobodyWaiting(t *testing.T) {
 	second := h.post("check", body{Ref: "b", Says: "yes", At: noon})
 	h.stopped(func(w *worker) {
 		h.commit(w, first)
-		rows, err := w.state.Waiting(t.Context(), bus.Verifications, bus.MaxBatch)
+		rows, err := w.state.Waiting(t.Context(), bus.Verifications, 0, bus.MaxBatch)
 		if err != nil || len(rows) != 1 {
 			t.Fatalf("%d rows: %v", len(rows), err)
 		}

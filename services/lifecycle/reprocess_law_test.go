@@ -81,7 +81,7 @@ func (h *harness) published() {
 		}
 		defer state.Close()
 		for _, lane := range []string{bus.Verifications, bus.Sandbox} {
-			if rows, err := state.Waiting(h.t.Context(), lane, 1); err != nil || len(rows) > 0 {
+			if rows, err := state.Waiting(h.t.Context(), lane, 0, 1); err != nil || len(rows) > 0 {
 				return false
 			}
 		}

@@ -119,7 +119,7 @@ func TestCrashBetweenPublishAndMark(t *testing.T) {
 // publishUnmarked publishes what waits, as one that is killed before it can mark it.
 func (h *harness) publishUnmarked(w *worker, want int) {
 	h.t.Helper()
-	rows, err := w.state.Waiting(h.t.Context(), bus.Verifications, bus.MaxBatch)
+	rows, err := w.state.Waiting(h.t.Context(), bus.Verifications, 0, bus.MaxBatch)
 	if err != nil || len(rows) != want {
 		h.t.Fatalf("%d rows: %v", len(rows), err)
 	}

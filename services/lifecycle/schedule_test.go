@@ -61,7 +61,7 @@ func TestLongerDeadlineHoldsForWhatWaits(t *testing.T) {
 				if due := h.due(w); len(due) != 0 {
 					t.Errorf("due: %+v", due)
 				}
-				rows, err := w.state.Waiting(t.Context(), bus.Verifications, bus.MaxBatch)
+				rows, err := w.state.Waiting(t.Context(), bus.Verifications, 0, bus.MaxBatch)
 				if err != nil || len(rows) != 1 {
 					t.Errorf("%d events, want the one of the delivery: %v", len(rows), err)
 				}

@@ -34,7 +34,7 @@ func TestMadeSignalsWaitForNoBroker(t *testing.T) {
 		if err := w.anonymize(t.Context(), time.Now()); err != nil {
 			t.Fatal(err)
 		}
-		rows, err := w.state.Waiting(t.Context(), bus.Verifications, bus.MaxBatch)
+		rows, err := w.state.Waiting(t.Context(), bus.Verifications, 0, bus.MaxBatch)
 		if err != nil || len(rows) != 2 {
 			t.Errorf("%d events wait: %v", len(rows), err)
 		}

@@ -110,6 +110,7 @@ func (w *worker) live(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, lane := range w.lanes {
 		g.Go(func() error { return lane.relay.Run(ctx, w.Bus) })
+		g.Go(func() error { return lane.keepMarks(ctx) })
 	}
 	g.Go(func() error {
 		return w.Bus.Run(ctx, bus.Consumer{
