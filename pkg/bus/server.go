@@ -29,7 +29,9 @@ const (
 )
 
 // AdminURL is where a server on that address is, for who may do everything.
-func AdminURL(addr, password string) string { return "nats://" + adminUser + ":" + password + "@" + addr }
+func AdminURL(addr, password string) string {
+	return "nats://" + adminUser + ":" + password + "@" + addr
+}
 
 // ServerConfig describes the in-process server.
 type ServerConfig struct {
