@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 )
 
 // Reader reads streams as plainly as can be.
@@ -47,8 +48,10 @@ const (
 // AckOnly reads a stream with a durable consumer that does nothing but to ack each message, and
 // returns how long that took for so many of them.
 func (r *Reader) AckOnly(ctx context.Context, stream string, count int) (time.Duration, error) {
+	// The server may still write the files of a consumer of that name that was deleted just now.
+	name := ackOnly + "-" + nuid.Next()
 	consumer, err := r.js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
-		Durable: ackOnly, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy, MaxAckPending: 2 * fetch,
+		Durable: name, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy, MaxAckPending: 2 * fetch,
 	})
 	if err != nil {
 		return 0, fmt.Errorf("read %s: %w", stream, err)
@@ -77,7 +80,7 @@ func (r *Reader) AckOnly(ctx context.Context, stream string, count int) (time.Du
 		return 0, fmt.Errorf("ack of %s: %w", stream, err)
 	}
 	took := time.Since(start)
-	if err := r.js.DeleteConsumer(ctx, stream, ackOnly); err != nil {
+	if err := r.js.DeleteConsumer(ctx, stream, name); err != nil {
 		return 0, fmt.Errorf("leave %s: %w", stream, err)
 	}
 	return took, nil
