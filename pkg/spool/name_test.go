@@ -12,7 +12,7 @@ func TestASpoolKeepsItsName(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer s.Close()
+		defer func() { _ = s.Close() }()
 		return s.Name()
 	}
 	dir := t.TempDir()

@@ -69,8 +69,9 @@ const (
 var ErrDiffers = errors.New("the new read model differs from the one in use, which stays in use")
 
 const (
-	// fewMessages are handled so fast that writers may wait for it: about what is on its way at any time under load.
-	fewMessages = 4000
+	// fewMessages are read so fast that writers may wait for it, and fewBehind handled by the model in use: about what is on its way at any
+	// time under load.
+	fewMessages, fewBehind = 500, 4000
 	// bulkRounds bounds how often what came meanwhile is read before there are indexes.
 	bulkRounds = 5
 	// catchUpPause is between two looks at whether the one in use has caught up.
@@ -228,7 +229,7 @@ func (r *rebuilding) catchUp(ctx context.Context) error {
 		}
 		if behind < fewMessages {
 			lag, err := r.lag(ctx)
-			if err != nil || lag < fewMessages {
+			if err != nil || lag < fewBehind {
 				return err
 			}
 			select {

@@ -13,7 +13,7 @@ func TestTheHorizonIsTheOldestThatWaits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close() })
+	t.Cleanup(func() { _ = s.Close() })
 	now := time.Now()
 	if h := horizonOf(s, now); !h.Until.Equal(now) || h.Receiver != s.Name() || h.Closed {
 		t.Errorf("of an empty spool it is %+v", h)
