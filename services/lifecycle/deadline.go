@@ -50,28 +50,23 @@ func (w *worker) keepTime(ctx context.Context) error {
 // passDeadlines makes the signals of everything that was due before all deliveries received
 // until then have been handled: one that came in time must not be overtaken by its deadline.
 func (w *worker) passDeadlines(ctx context.Context, now time.Time) error {
-	horizon := now
-	oldest, found, err := w.Bus.FirstUnacked(ctx, bus.Webhooks, w.consumer(), event.WebhookFilter(w.provider.Name))
+	oldest, _, err := w.Bus.FirstUnacked(ctx, bus.Webhooks, w.consumer(), event.WebhookFilter(w.provider.Name))
 	if err != nil {
 		return err
 	}
 	w.metrics.waitsSince(oldest.Time)
-	if found {
-		horizon = oldest.Time
-	}
-	// What was received before then may still be on its way into the stream.
-	horizon = horizon.Add(-w.provider.Budget)
+	// What was received before then may still be on its way into the stream, or into a spool.
+	horizon := now.Add(-w.provider.Budget)
 	due, err := w.state.Due(ctx, horizon, dueChunk)
 	if err != nil || len(due) == 0 {
 		return err
 	}
-	// Or in the spool of a receiver, for as long as that cannot reach the broker.
-	spools, err := w.Bus.Horizon(ctx, now)
+	handled, err := w.handledBefore(ctx, now)
 	if err != nil {
 		return err
 	}
-	if spools = spools.Add(-w.provider.Budget); spools.Before(horizon) {
-		horizon = spools
+	if handled = handled.Add(-w.provider.Budget); handled.Before(horizon) {
+		horizon = handled
 		if due, err = w.state.Due(ctx, horizon, dueChunk); err != nil {
 			return err
 		}
@@ -88,6 +83,40 @@ func (w *worker) passDeadlines(ctx context.Context, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// mark says that every delivery which was received before a time is in the stream, at that
+// position or before.
+type mark struct {
+	before  time.Time
+	through uint64
+}
+
+// handledBefore returns a time before which no delivery was received that is not handled. When
+// the stream got one says nothing about that: it may have waited in the spool of a receiver for
+// as long as that could not reach the broker. So the spools are asked first, and then the stream
+// has to be handled up to where it was after that.
+func (w *worker) handledBefore(ctx context.Context, now time.Time) (time.Time, error) {
+	filter := event.WebhookFilter(w.provider.Name)
+	if w.mark.before.IsZero() {
+		before, err := w.Bus.Horizon(ctx, now)
+		if err != nil {
+			return time.Time{}, err
+		}
+		through, err := w.Bus.LastSequence(ctx, bus.Webhooks, filter)
+		if err != nil {
+			return time.Time{}, err
+		}
+		w.mark = mark{before, through}
+	}
+	oldest, found, err := w.Bus.FirstUnacked(ctx, bus.Webhooks, w.consumer(), filter)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if !found || oldest.Seq > w.mark.through {
+		w.handled, w.mark = w.mark.before, mark{}
+	}
+	return w.handled, nil
 }
 
 // anonymize makes the signals of finished retentions. No delivery that waits can keep personal

@@ -268,6 +268,33 @@ func TestDeadlineWaitsForTheSpools(t *testing.T) {
 	})
 }
 
+// What was spooled is in the stream only after the deadline, and behind what other receivers have
+// put there meanwhile. It came in time all the same.
+func TestDeadlineWaitsForWhatWasSpooled(t *testing.T) {
+	h := newHarness(t)
+	due := time.Now().Add(-2 * time.Minute)
+	review := h.postAt("check", body{Ref: "a", Kind: "timed", Says: "review", At: due.Add(-time.Minute)}, due.Add(-time.Minute))
+	h.stopped(func(w *worker) {
+		h.commit(w, review)
+		h.postAt("check", body{Ref: "a", Kind: "timed", Says: "yes", At: due.Add(-time.Second)}, due.Add(-time.Second))
+		if err := h.bus.TellHorizon(t.Context(), bus.SpoolHorizon{Receiver: "r1", Until: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.passDeadlines(t.Context(), time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		err := w.state.Records(t.Context(), func(r *verification.Record) error {
+			if r.State.Overdue {
+				t.Error("a deadline has overtaken the decision that was spooled in time")
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func TestRetentionEndsOnce(t *testing.T) {
 	h := newHarness(t)
 	seq := h.postAt("check", body{Ref: "a", Says: "yes", At: noon.Add(-2 * time.Hour)}, time.Now().Add(-2*time.Hour))

@@ -51,11 +51,14 @@ func TestLongerDeadlineHoldsForWhatWaits(t *testing.T) {
 			})
 			h.within(1000 * time.Hour)
 			h.stopped(func(w *worker) {
+				// Nothing has acked the delivery.
+				later := time.Now().Add(time.Hour)
+				w.handled, w.mark = later, mark{later, seq}
 				if rescheduled {
 					if err := w.reschedule(t.Context()); err != nil {
 						t.Fatal(err)
 					}
-				} else if err := w.passDeadlines(t.Context(), time.Now().Add(time.Hour)); err != nil {
+				} else if err := w.passDeadlines(t.Context(), later); err != nil {
 					t.Fatal(err)
 				}
 				if due := h.due(w); len(due) != 0 {

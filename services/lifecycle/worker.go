@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -36,6 +37,11 @@ type worker struct {
 	metrics  *metrics
 	logger   *slog.Logger
 	alarm    *slog.Logger // for what would be said again and again
+
+	// handled is a time before which no delivery was received that is not handled, and mark what
+	// the next one waits for. They are for whoever keeps the time.
+	handled time.Time
+	mark    mark
 
 	// dirty notes what is written; nil while nobody asks.
 	dirty atomic.Pointer[dirty]
