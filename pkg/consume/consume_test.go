@@ -384,3 +384,15 @@ func TestBrokerRestarts(t *testing.T) {
 	eventually(t, "two", func() bool { return l.version(one) == 2 })
 	r.stop()
 }
+
+// All that may be held has come again, and the broker was away when it should have said that there is no more.
+func TestRecoveryEndsWithoutRoom(t *testing.T) {
+	l := newLanes(Config{MaxUnacked: 1, MaxPerKey: 1, AckWait: time.Second})
+	l.recover()
+	l.take(&held{key: "one", event: Event{Sequence: 1}})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if r := (&reader{run: &run{lanes: l}}); !r.wait(ctx) {
+		t.Error("nothing asks the broker again")
+	}
+}

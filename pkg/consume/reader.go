@@ -84,10 +84,11 @@ func (r *reader) read(ctx context.Context) error {
 	return nil
 }
 
-// wait returns true once there is room for another event, false if ctx ends before.
+// wait returns true once there is room for another event, false if ctx ends before. In recovery nothing may be handled that would make room,
+// and its end is looked for after each request: the broker gives no more than there is room for.
 func (r *reader) wait(ctx context.Context) bool {
 	for ctx.Err() == nil {
-		if r.lanes.room() > 0 {
+		if r.lanes.room() > 0 || r.lanes.isRecovering() {
 			return true
 		}
 		select {
