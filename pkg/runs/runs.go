@@ -180,6 +180,8 @@ func (b *Book) Ask(ctx context.Context, verb, name, wanted string) (Run, error) 
 		switch {
 		case r.Over():
 			return fmt.Errorf("%s %s: %w: it is %s", verb, name, ErrOver, r.State)
+		case r.Wanted == Cancel && wanted != Cancel:
+			return fmt.Errorf("%s %s: %w: it is being canceled", verb, name, ErrOver)
 		case wanted == Resume:
 			r.Wanted = ""
 			if r.State != Running {

@@ -229,3 +229,83 @@ func TestServeTakesWhatComes(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// leaving is a worker that takes its time to end: until it is let go.
+func leaving(begun, ended chan<- struct{}, letGo <-chan struct{}) func(context.Context, *Job) error {
+	return func(ctx context.Context, _ *Job) error {
+		begun <- struct{}{}
+		<-ctx.Done()
+		ended <- struct{}{}
+		<-letGo
+		return ctx.Err()
+	}
+}
+
+// What is asked for while a worker is about to end counts.
+func TestTheLastWordCounts(t *testing.T) {
+	b := newBook(t)
+	ask := func(name, wanted string) {
+		t.Helper()
+		if _, err := b.Ask(t.Context(), "replay", name, wanted); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Run("cancel after pause", func(t *testing.T) {
+		create(t, b, "a")
+		begun, ended, letGo, result := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan error)
+		go func() { result <- b.Work(t.Context(), "replay", "a", "one", leaving(begun, ended, letGo)) }()
+		<-begun
+		ask("a", Pause)
+		<-ended
+		ask("a", Cancel)
+		letGo <- struct{}{}
+		<-begun
+		<-ended
+		letGo <- struct{}{}
+		if err := <-result; !errors.Is(err, ErrCanceled) || state(t, b, "a").State != Canceled {
+			t.Errorf("the run is %s: %v", state(t, b, "a").State, err)
+		}
+	})
+	t.Run("resume after pause", func(t *testing.T) {
+		create(t, b, "b")
+		ctx, stop := context.WithCancel(t.Context())
+		begun, ended, letGo, result := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan error)
+		go func() { result <- b.Work(ctx, "replay", "b", "one", leaving(begun, ended, letGo)) }()
+		<-begun
+		ask("b", Pause)
+		<-ended
+		ask("b", Resume)
+		letGo <- struct{}{}
+		<-begun
+		if r := state(t, b, "b"); r.State != Running {
+			t.Errorf("the run is %s", r.State)
+		}
+		stop()
+		<-ended
+		letGo <- struct{}{}
+		<-result
+	})
+	for _, c := range []struct {
+		name, wanted string
+		want         State
+	}{{"c", Pause, Paused}, {"d", Cancel, Waiting}} {
+		t.Run(c.wanted+" after the process", func(t *testing.T) {
+			create(t, b, c.name)
+			ctx, stop := context.WithCancel(t.Context())
+			begun, ended, letGo, result := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan error)
+			go func() { result <- b.Work(ctx, "replay", c.name, "one", leaving(begun, ended, letGo)) }()
+			<-begun
+			stop()
+			<-ended
+			ask(c.name, c.wanted)
+			letGo <- struct{}{}
+			<-result
+			if r := state(t, b, c.name); r.State != c.want || c.wanted == Cancel && r.Wanted != Cancel {
+				t.Errorf("the run is %s, and %q is wanted", r.State, r.Wanted)
+			}
+		})
+	}
+	if _, err := b.Ask(t.Context(), "replay", "d", Resume); !errors.Is(err, ErrOver) {
+		t.Errorf("a run that is being canceled is resumed: %v", err)
+	}
+}

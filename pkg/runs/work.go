@@ -76,6 +76,18 @@ func (j *Job) Save(ctx context.Context, apply func(*Run)) error {
 // was canceled. What it returns otherwise is why the run failed, and is returned; where ctx has ended the run waits to be taken up
 // again. Work returns ErrPaused and ErrCanceled where it ended so. Further errors: ErrUnknown, ErrOver, ErrHeld, ErrLost, bus.ErrUnavailable.
 func (b *Book) Work(ctx context.Context, verb, name, holder string, work func(ctx context.Context, job *Job) error) error {
+	for {
+		err := b.workOnce(ctx, verb, name, holder, work)
+		if !errors.Is(err, errAgain) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// errAgain means that a run was paused, and something else was asked for before its worker had ended.
+var errAgain = errors.New("the run goes on")
+
+func (b *Book) workOnce(ctx context.Context, verb, name, holder string, work func(ctx context.Context, job *Job) error) error {
 	taken, err := b.change(ctx, verb, name, func(r *Run) error {
 		now := time.Now().UTC()
 		switch {
@@ -138,16 +150,21 @@ func (b *Book) finish(ctx context.Context, job *Job, err, cause error) error {
 			return ErrLost
 		}
 		now := time.Now().UTC()
+		wanted := r.Wanted
 		r.Holder, r.HeldUntil, r.Wanted = "", time.Time{}, ""
 		switch {
 		case err == nil && cause == nil:
 			r.State, r.EndedAt = Done, now
-		case errors.Is(cause, ErrPaused):
+		case errors.Is(cause, ErrPaused) && wanted == Pause:
 			r.State, result = Paused, ErrPaused
+		case errors.Is(cause, ErrPaused): // and something else was asked for since
+			r.State, r.Wanted, result = Waiting, wanted, errAgain
 		case errors.Is(cause, ErrCanceled):
 			r.State, r.EndedAt, result = Canceled, now, ErrCanceled
-		case ctx.Err() != nil:
-			r.State, result = Waiting, ctx.Err()
+		case ctx.Err() != nil && wanted == Pause:
+			r.State, result = Paused, ErrPaused
+		case ctx.Err() != nil: // whoever takes it up again hears of what was asked for
+			r.State, r.Wanted, result = Waiting, wanted, ctx.Err()
 		default:
 			r.State, r.EndedAt, r.Error = Failed, now, err.Error()
 		}
