@@ -93,6 +93,10 @@ func TestBackupAndRestore(t *testing.T) {
 		must(t, in.account())
 		in.mustBeWell(t)
 		holdsClaims(t, in)
+		// Of a spool that is lost nobody is heard again: deadlines must not wait for it.
+		if spools, err := in.messages("KYC_SPOOLS"); err != nil || len(spools) > 1 {
+			t.Errorf("%d spools are waited for, want that of the only receiver: %v", len(spools), err)
+		}
 
 		must(t, startTraffic(in, loadSize).wait())
 		must(t, in.account())
