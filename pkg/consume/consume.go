@@ -7,7 +7,8 @@
 //   - The events of one verification are handled one at a time and in the order of their versions, however often the broker delivers them and
 //     in whatever order. An event that fails is tried again here; later ones of its verification wait, those of others do not.
 //   - What is held is bounded, whatever comes in and whatever fails.
-//   - A position that is lost is an error. It is never replaced by another one silently.
+//   - A position that is lost is an error. It is never replaced by another one silently. Only the broker does so, where events are removed that
+//     the consumer has not read; `verdict archive` does that to no consumer that it was not told to ignore.
 //
 // One process at a time may read with one name. Whoever wants more uses several names with filters that do not overlap.
 package consume
