@@ -91,12 +91,19 @@ func (e *examination) ended(m bus.Stored, wait map[string]*waiting) {
 // sealed looks whether the key of a delivery is there, once for each key.
 func (e *examination) sealed(ctx context.Context, m bus.Stored, seen map[string]bool) error {
 	key := first(m.Header[sealKeyHeader])
-	if e.Keys == nil || key == "" || seen[key] {
+	if e.Keys == nil && !e.NoKeyDir || key == "" || seen[key] {
 		return nil
 	}
 	seen[key] = true
 	c := e.checks[Keys]
 	c.looked++
+	if e.NoKeyDir {
+		if !seal.Expired(key, e.Retention(providerOf(m.Subject)), e.now) {
+			c.find("missing "+key, "key %s is missing, and its time is not over: there is no key directory at %s", key, e.KeyDir)
+			c.advise("mount the key directory, or name it with --key-dir")
+		}
+		return nil
+	}
 	whole, err := e.Bus.Get(ctx, m.Stream, m.Seq)
 	if errors.Is(err, bus.ErrNotFound) {
 		return nil

@@ -31,9 +31,10 @@ type Config struct {
 	// Streams is what the streams must be set to.
 	Streams   bus.StreamSettings
 	Retention func(provider string) time.Duration
-	// Keys are nil where they are not at hand; then nothing is opened, and KeyDir is not looked at.
-	Keys   *seal.Keyring
-	KeyDir string
+	// Keys are nil where there is no master key, or no key directory; then nothing is opened. NoKeyDir says that it is the directory that is missing.
+	Keys     *seal.Keyring
+	NoKeyDir bool
+	KeyDir   string
 	// SpoolDir is the spool of a receiver on this machine, and ArchiveDir the archive; both may be missing.
 	SpoolDir, ArchiveDir string
 	// TempDir is where the temporary database is; empty is the system's.

@@ -277,6 +277,12 @@ func TestKeys(t *testing.T) {
 	if report.Checks[0].State != Skipped {
 		t.Errorf("without keys: %+v", report.Checks[0])
 	}
+	config.NoKeyDir = true
+	report, err = Run(t.Context(), config)
+	w.must(err)
+	if text := fmt.Sprint(report.Checks[0].Examples); report.Checks[0].State != Ill || !strings.Contains(text, "there is no key directory") {
+		t.Errorf("without a key directory: %+v", report.Checks[0])
+	}
 }
 
 func TestClaims(t *testing.T) {

@@ -63,7 +63,8 @@ func (cmd *doctorCommand) Run(out io.Writer, flags *settingFlags, providers []pr
 	shown := &progress{quiet: cmd.Quiet}
 	report, err := doctor.Run(ctx, doctor.Config{
 		Bus: o.bus, Store: o.place().location(), Providers: o.providers, Retention: o.place().retention, Streams: o.place().streamSettings(),
-		Keys: keys, KeyDir: o.cfg.KeyDir, SpoolDir: filepath.Join(o.cfg.DataDir, "spool"), ArchiveDir: archiveDir(o.cfg, cmd.Archive),
+		Keys: keys, NoKeyDir: keys == nil && o.cfg.MasterKey.IsSet(), KeyDir: o.cfg.KeyDir,
+		SpoolDir: filepath.Join(o.cfg.DataDir, "spool"), ArchiveDir: archiveDir(o.cfg, cmd.Archive),
 		Only: cmd.Only, Settle: cmd.Settle, Progress: func(what string, done, total uint64) { shown.show("read "+what, done, total) },
 	})
 	shown.end()
