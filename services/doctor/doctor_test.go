@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/verdict-stream/verdict/pkg/archive"
 	"github.com/verdict-stream/verdict/pkg/bus"
 	"github.com/verdict-stream/verdict/pkg/event"
 	"github.com/verdict-stream/verdict/pkg/spool"
@@ -99,6 +100,37 @@ func TestVersions(t *testing.T) {
 	w.mustFind("has version 7 behind version 1", Versions)
 	w.republish(func(v *event.Verification) { v.Version, v.Final = 8, false })
 	w.mustFind("after a final status", Versions)
+}
+
+// What the stream of events has lost at its beginning is missed, unless it is in an archive that has all of it.
+func TestTrimmed(t *testing.T) {
+	w := lived(t)
+	identity, err := w.bus.StreamIdentity(t.Context(), bus.Verifications)
+	w.must(err)
+	write := func(identity string, first, through uint64) {
+		dir := filepath.Join(w.dir, "archive")
+		w.must(os.RemoveAll(dir))
+		a, err := archive.OpenOrCreate(dir, bus.Verifications, identity, "default", first)
+		w.must(err)
+		w.must(a.Extend(t.Context(), through, func(ctx context.Context, from uint64, fn func(bus.Stored) error) error {
+			_, err := w.bus.Read(ctx, bus.Verifications, ">", from, fn)
+			return err
+		}, func(uint64) {}))
+		w.must(a.Close())
+	}
+	write(identity, 1, 3)
+	whole := filepath.Join(w.dir, "whole")
+	w.must(archive.Copy(filepath.Join(w.dir, "archive"), whole))
+	w.must(w.bus.Trim(t.Context(), bus.Verifications, 2))
+	w.mustFindNothing()
+	write(identity, 3, 3)
+	w.mustFind("the archive in "+filepath.Join(w.dir, "archive")+" begins at 3", Versions)
+	write("another", 3, 3)
+	w.mustFind("is of another stream, made at another", Versions)
+	w.must(os.RemoveAll(filepath.Join(w.dir, "archive")))
+	w.mustFind("the stream begins at 3 and there is no archive", Versions)
+	w.must(archive.Copy(whole, filepath.Join(w.dir, "archive")))
+	w.mustFindNothing()
 }
 
 func TestDeliveries(t *testing.T) {

@@ -82,15 +82,29 @@ func (e *examination) archived(ctx context.Context) error {
 	c := e.checks[Versions]
 	a, err := archive.Open(e.ArchiveDir)
 	if errors.Is(err, archive.ErrNone) {
-		c.note("the stream begins at %d and there is no archive in %s: what was before is not looked at", state.FirstSeq, e.ArchiveDir)
+		c.find("archive", "the stream begins at %d and there is no archive in %s: what was before is lost, or elsewhere", state.FirstSeq, e.ArchiveDir)
+		c.advise("name the directory of the archive with --archive, or put back the files of the archive, or what a backup has of them")
 		return nil
 	}
 	if err != nil {
 		return err
 	}
+	identity, err := e.Bus.StreamIdentity(ctx, bus.Verifications)
+	if err != nil {
+		return err
+	}
 	m := a.Manifest()
-	if m.Through+1 < state.FirstSeq {
-		c.find("archive", "the stream begins at %d and the archive in %s ends at %d: the events between are in neither", state.FirstSeq, e.ArchiveDir, m.Through)
+	lacks := ""
+	switch {
+	case m.Identity != identity:
+		lacks = "is of another stream, made at " + m.Identity
+	case m.First > 1:
+		lacks = fmt.Sprintf("begins at %d: the events before are in neither", m.First)
+	case m.Through+1 < state.FirstSeq:
+		lacks = fmt.Sprintf("ends at %d: the events between are in neither", m.Through)
+	}
+	if lacks != "" {
+		c.find("archive", "the stream begins at %d and the archive in %s %s", state.FirstSeq, e.ArchiveDir, lacks)
 		c.advise("put back the files of the archive, or what a backup has of them")
 		return nil
 	}
