@@ -45,6 +45,7 @@ type archiveSelection struct {
 	To              string       `help:"Directory of the archive; otherwise archive in the data directory." type:"path" placeholder:"DIR"`
 	IgnoreConsumers []string     `help:"Consumers that lose what they have not read of it." placeholder:"NAME"`
 	Young           bool         `help:"Archive also what deliveries within their retention have caused: a restore could not make their claims again."`
+	Apart           bool         `help:"Begin an archive that lacks what was archived before: no state can be made anew from it."`
 	JSON            bool         `name:"json" help:"Print the result as JSON."`
 	Settings        kong.Plugins `embed:""`
 }
@@ -256,6 +257,14 @@ func (cmd *archiveSelection) obstacles(ctx context.Context, o *operator, plan *a
 	kept := time.Now().Add(-o.place().longestRetention() - claimsGrace)
 	if !cmd.Young && plan.Until.After(kept) {
 		plan.Obstacles = append(plan.Obstacles, fmt.Sprintf("events since %s may be of deliveries that are still kept: choose an earlier --before, or archive them with --young", kept.UTC().Format(time.RFC3339)))
+	}
+	// One that begins later is of no use to a state that is lost, nor is the one before that ends where it begins.
+	_, err = archive.Open(plan.Dir)
+	switch {
+	case errors.Is(err, archive.ErrNone) && plan.First > 1 && !cmd.Apart:
+		plan.Obstacles = append(plan.Obstacles, fmt.Sprintf("the stream begins at %d, and what was before is not in %s: name the directory of the archive that has it with --to, or begin another one with --apart", plan.First, plan.Dir))
+	case err != nil && !errors.Is(err, archive.ErrNone):
+		return err
 	}
 	late, err := o.lateStates(ctx, plan.Through)
 	plan.Obstacles = append(plan.Obstacles, late...)

@@ -207,6 +207,9 @@ func TestArchive(t *testing.T) {
 			t.Errorf("plan %+v", plan)
 		}
 		in.mustSay(t, "archive", "run", "--before", "20", "--young", "--ignore-consumers", team)
+		in.mustRefuse(t, "name the directory of the archive that has it", "archive", "run", "--before", "30", "--young", "--ignore-consumers", team,
+			"--to", filepath.Join(in.dir, "elsewhere"))
+		in.mustBeWell(t)
 		in.mustSay(t, "archive", "run", "--before", "30", "--young", "--ignore-consumers", team)
 		in.mustBeWell(t)
 		must(t, in.deliverAll(all[:3]))
