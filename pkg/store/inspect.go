@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/verdict-stream/verdict/pkg/event"
 	"github.com/verdict-stream/verdict/pkg/verification"
 )
 
@@ -58,6 +59,66 @@ func (m *ReadModel) Everything(ctx context.Context, fn func([]VerificationRow) e
 			return nil
 		}
 	}
+}
+
+// Misfiled hands every verification to fn that lists and counts take for another than its data says, with the names of the columns, in any order.
+func (m *ReadModel) Misfiled(ctx context.Context, fn func(key RecordKey, columns []string) error) error {
+	type row struct {
+		RecordKey
+		columns []string
+	}
+	var after RecordKey
+	for {
+		page, err := list(ctx, m.db.read(), func(scan scanner) (r row, err error) {
+			var version int
+			var provider, kind, scope, status, applicant, external, text string
+			var final, overdue bool
+			if err := scan(&r.ID, &r.Sandbox, &version, &provider, &kind, &scope, &status, &final, &overdue, &applicant, &external, &text); err != nil {
+				return r, err
+			}
+			var data event.Verification
+			if err := decode(text, &data); err != nil {
+				return r, err
+			}
+			for _, column := range []struct {
+				name string
+				same bool
+			}{
+				{"id", r.ID == data.ID}, {"version", version == data.Version}, {"provider", provider == data.Provider}, {"kind", kind == data.Kind},
+				{"scope", scope == string(data.Scope)}, {"status", status == string(data.Status)}, {"final", final == data.Final}, {"overdue", overdue == data.Overdue},
+				{"applicant", applicant == filed(data.Applicant)}, {"external_reference", external == filed(data.ExternalReference)},
+			} {
+				if !column.same {
+					r.columns = append(r.columns, column.name)
+				}
+			}
+			return r, nil
+		}, `SELECT id, sandbox, version, provider, kind, scope, status, final, overdue, COALESCE(applicant, ''), COALESCE(external_reference, ''), data
+			FROM verification WHERE (id, sandbox) > ($1, $2) ORDER BY id, sandbox LIMIT $3`, after.ID, after.Sandbox, inspectPage)
+		if err != nil {
+			return wrap("read verifications", err)
+		}
+		for _, r := range page {
+			after = r.RecordKey
+			if len(r.columns) == 0 {
+				continue
+			}
+			if err := fn(r.RecordKey, r.columns); err != nil {
+				return err
+			}
+		}
+		if len(page) < inspectPage {
+			return nil
+		}
+	}
+}
+
+// filed is what the column of a reference holds, empty where it holds nothing.
+func filed(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return reference(*text)
 }
 
 // CountEvents returns how many events of a stream within some positions the timelines hold.

@@ -40,6 +40,26 @@ func testInspect(t *testing.T, at place) {
 	if len(seen) != n || seen[events[n-1].Data.ID] != n {
 		t.Errorf("%d verifications, want %d", len(seen), n)
 	}
+	misfiled := map[string][]string{}
+	must(t, m.Misfiled(ctx, func(key RecordKey, columns []string) error {
+		misfiled[key.ID] = columns
+		return nil
+	}))
+	if len(misfiled) > 0 {
+		t.Errorf("misfiled %v, want none", misfiled)
+	}
+	moved := events[inspectPage+1].Data.ID
+	must(t, m.db.update(ctx, func(s statements) error {
+		_, err := s.exec(ctx, `UPDATE verification SET kind = 'x', applicant = 'nobody' WHERE id = $1`, moved)
+		return err
+	}))
+	must(t, m.Misfiled(ctx, func(key RecordKey, columns []string) error {
+		misfiled[key.ID] = columns
+		return nil
+	}))
+	if diff := cmp.Diff(map[string][]string{moved: {"kind", "applicant"}}, misfiled); diff != "" {
+		t.Errorf("misfiled (-want +got):\n%s", diff)
+	}
 	next := uint64(10)
 	must(t, m.Outcomes(ctx, webhookStream, 10, n-2, func(seq uint64, outcome string) error {
 		if seq != next || outcome != OutcomeApplied {

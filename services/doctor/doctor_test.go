@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -246,6 +247,30 @@ func TestReadModel(t *testing.T) {
 		return m.PutEvent(ctx, e)
 	})
 	w.mustFind("idenfy/id_verification/nobody is in the table and in no stream", ReadModel)
+}
+
+// alter changes a table of the read model behind its back.
+func (w *world) alter(statement string) {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(w.dir, "readmodel.db"))
+	w.must(err)
+	_, err = db.ExecContext(w.t.Context(), statement)
+	w.must(errors.Join(err, db.Close()))
+}
+
+// What lists and counts go by is looked at too, and what waits for a decision.
+func TestReadModelAltered(t *testing.T) {
+	w := lived(t)
+	m, err := w.bus.Get(t.Context(), bus.Webhooks, 1)
+	w.must(err)
+	_, err = w.bus.Publish(t.Context(), bus.Message{Subject: "kyc.held.idenfy", Header: m.Header, Data: m.Data})
+	w.must(err)
+	w.settle()
+	w.mustFindNothing()
+	w.alter(`DELETE FROM delivery WHERE stream = 'KYC_HELD'`)
+	w.mustFind("held delivery 1 is not in the table", ReadModel)
+	w.alter(`UPDATE verification SET status = 'expired' WHERE id = 'idenfy/id_verification/ref-2'`)
+	w.mustFind("idenfy/id_verification/ref-2 is listed with another status than it has", ReadModel)
 }
 
 // A read model that says that it has everything, and has nothing.

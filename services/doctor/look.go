@@ -145,7 +145,7 @@ func (e *examination) positions(ctx context.Context) (err error) {
 	if e.model == nil {
 		return nil
 	}
-	for _, stream := range []string{bus.Webhooks, bus.Verifications, bus.Sandbox, bus.Outcomes, bus.Dead} {
+	for _, stream := range []string{bus.Webhooks, bus.Verifications, bus.Sandbox, bus.Held, bus.Outcomes, bus.Dead} {
 		held, err := e.model.Progress(ctx, stream)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err

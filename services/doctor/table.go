@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
@@ -17,7 +19,7 @@ func (e *examination) table(ctx context.Context) error {
 		return nil
 	}
 	c := e.checks[ReadModel]
-	for _, do := range []func(context.Context) error{e.tableOutcomes, e.tableVerifications, e.tableTimelines} {
+	for _, do := range []func(context.Context) error{e.tableOutcomes, e.tableHeld, e.tableVerifications, e.tableColumns, e.tableTimelines} {
 		if err := do(ctx); err != nil {
 			return err
 		}
@@ -61,6 +63,40 @@ func (e *examination) tableOutcomes(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// tableHeld looks for held deliveries that the table does not have. What was decided meanwhile stays in it.
+func (e *examination) tableHeld(ctx context.Context) error {
+	c := e.checks[ReadModel]
+	through := e.held[bus.Held].Sequence
+	missing := map[uint64]bool{}
+	_, err := e.Bus.ReadHeaders(ctx, bus.Held, "kyc.held.>", 1, func(m bus.Stored) error {
+		if m.Seq <= through {
+			c.looked++
+			missing[m.Seq] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return wrap("read held deliveries", err)
+	}
+	err = e.model.Outcomes(ctx, bus.Held, 1, through, func(seq uint64, _ string) error {
+		delete(missing, seq)
+		return nil
+	})
+	for _, seq := range slices.Sorted(maps.Keys(missing)) {
+		c.find(fmt.Sprint("held ", seq), "held delivery %d is not in the table", seq)
+	}
+	return err
+}
+
+// tableColumns looks for verifications that lists and counts take for something else than they are.
+func (e *examination) tableColumns(ctx context.Context) error {
+	return e.model.Misfiled(ctx, func(key store.RecordKey, columns []string) error {
+		id := name(key.ID, key.Sandbox)
+		e.checks[ReadModel].find("columns "+id, "%s is listed with another %s than it has", id, strings.Join(columns, ", "))
+		return nil
+	})
 }
 
 // tableVerifications compares the current state of every verification with its newest event.

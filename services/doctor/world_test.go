@@ -144,7 +144,7 @@ func (w *world) settle() {
 			return err
 		}
 		defer model.Close()
-		for _, stream := range []string{bus.Webhooks, bus.Verifications, bus.Outcomes, bus.Dead} {
+		for _, stream := range []string{bus.Webhooks, bus.Verifications, bus.Held, bus.Outcomes, bus.Dead} {
 			state, err := w.bus.StreamState(w.t.Context(), stream)
 			if err != nil {
 				return err
