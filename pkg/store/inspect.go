@@ -128,6 +128,26 @@ func (m *ReadModel) CountEvents(ctx context.Context, sandbox bool, from, through
 	return n, wrap("count events", err)
 }
 
+// EachEvent hands the events of a stream within some positions to fn, as the timelines hold them, in their order.
+func (m *ReadModel) EachEvent(ctx context.Context, sandbox bool, from, through uint64, fn func(*event.Verification) error) error {
+	for {
+		page, err := list(ctx, m.db.read(), func(scan scanner) (EventRow, error) { return scanEvent(scan, sandbox) },
+			`SELECT sequence, published, stored_at, data FROM verification_event WHERE sandbox = $1 AND sequence >= $2 AND sequence <= $3 ORDER BY sequence LIMIT $4`, sandbox, int64(from), int64(through), inspectPage)
+		if err != nil {
+			return wrap("read timelines", err)
+		}
+		for i := range page {
+			if err := fn(&page[i].Data); err != nil {
+				return err
+			}
+			from = page[i].Sequence + 1
+		}
+		if len(page) < inspectPage {
+			return nil
+		}
+	}
+}
+
 // KeptClaims hands every verification that has claims to fn, with when the delivery was received that they came with, in any order.
 func (m *ReadModel) KeptClaims(ctx context.Context, fn func(id string, sandbox bool, received time.Time) error) error {
 	var after RecordKey

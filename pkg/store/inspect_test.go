@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/verdict-stream/verdict/pkg/event"
 )
 
 // What an inspection is handed is what is in the tables, over many pages.
@@ -81,6 +83,18 @@ func testInspect(t *testing.T, at place) {
 	}))
 	if count, err := m.CountEvents(ctx, false, 3, n-1); err != nil || kept != 3 || count != n-3 {
 		t.Errorf("%d claims, %d events, %v", kept, count, err)
+	}
+
+	next = 3
+	must(t, m.EachEvent(ctx, false, 3, n-1, func(data *event.Verification) error {
+		if want := events[next-1].Data.ID; data.ID != want {
+			t.Errorf("event %d is of %s, want %s", next, data.ID, want)
+		}
+		next++
+		return nil
+	}))
+	if next != n {
+		t.Errorf("events end before %d", next)
 	}
 
 	l := newLifecycle(t, place)

@@ -269,6 +269,8 @@ func TestReadModelAltered(t *testing.T) {
 	w.mustFindNothing()
 	w.alter(`DELETE FROM delivery WHERE stream = 'KYC_HELD'`)
 	w.mustFind("held delivery 1 is not in the table", ReadModel)
+	w.alter(`UPDATE verification_event SET data = replace(data, '"approved"', '"rejected"') WHERE id = 'idenfy/id_verification/ref-3'`)
+	w.mustFind("the timelines have something else in an event of KYC_VERIFICATIONS through message 5 than the stream", ReadModel)
 	w.alter(`UPDATE verification SET status = 'expired' WHERE id = 'idenfy/id_verification/ref-2'`)
 	w.mustFind("idenfy/id_verification/ref-2 is listed with another status than it has", ReadModel)
 }

@@ -34,9 +34,12 @@ type examination struct {
 
 // span is what was read of a stream: from and through which positions, and how many events of those that the read model must have. It is whole where every
 // verification of the stream is remembered, and not only those with events that were read.
+//
+// What these events say is added up in sum, whatever their order.
 type span struct {
 	first, last, count uint64
 	whole              bool
+	sum                sum
 }
 
 // look examines everything once.

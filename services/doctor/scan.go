@@ -155,9 +155,10 @@ func (e *examination) events(ctx context.Context) error {
 
 // told is an event that waits to be compared with what is remembered.
 type told struct {
-	key  string
-	seq  uint64
-	data event.Verification
+	key    string
+	seq    uint64
+	data   event.Verification
+	digest []byte
 }
 
 func (e *examination) stream(ctx context.Context, stream string) error {
@@ -186,13 +187,18 @@ func (e *examination) stream(ctx context.Context, stream string) error {
 			return nil //nolint:nilerr // It is a finding.
 		}
 		must := m.Seq <= e.held[stream].Sequence
+		digest, err := digestOf(&data)
+		if err != nil {
+			return err
+		}
 		if must {
 			s.count++
+			s.sum.add(digest)
 		}
 		if data.CausationSequence > 0 && !e.former(m) {
 			e.endings.tell(data.CausationSequence, applied, must)
 		}
-		chunk = append(chunk, told{name(data.ID, sandbox), m.Seq, data})
+		chunk = append(chunk, told{name(data.ID, sandbox), m.Seq, data, digest})
 		if len(chunk) < scanChunk {
 			return nil
 		}
@@ -232,11 +238,7 @@ func (e *examination) compare(ctx context.Context, stream string, chunk []told, 
 		if before != nil && t.data.Version <= before.Version {
 			continue
 		}
-		digest, err := digestOf(&t.data)
-		if err != nil {
-			return err
-		}
-		remember[t.key] = known(t.key, t.seq, &t.data, digest)
+		remember[t.key] = known(t.key, t.seq, &t.data, t.digest)
 	}
 	return e.notes.Put(ctx, slices.Collect(maps.Values(remember)))
 }
@@ -253,6 +255,15 @@ func digestOf(data *event.Verification) ([]byte, error) {
 
 // digestBytes is enough for no two to meet by chance.
 const digestBytes = 16
+
+// sum is what the digests of some events come to.
+type sum [digestBytes]byte
+
+func (s *sum) add(digest []byte) {
+	for i := range s {
+		s[i] ^= digest[i]
+	}
+}
 
 func wrap(what string, err error) error {
 	if err == nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/event"
 	"github.com/verdict-stream/verdict/pkg/store"
 )
 
@@ -173,7 +174,7 @@ func (e *examination) row(key string, row *store.VerificationRow, k store.Known,
 	return nil
 }
 
-// tableTimelines counts the events of the timelines.
+// tableTimelines counts the events of the timelines, and compares what they say where it can be: all of them, or none, were read from the stream.
 func (e *examination) tableTimelines(ctx context.Context) error {
 	c := e.checks[ReadModel]
 	for _, sandbox := range []bool{false, true} {
@@ -189,6 +190,22 @@ func (e *examination) tableTimelines(ctx context.Context) error {
 		}
 		if n < s.count || n > s.count && s.whole {
 			c.find("timeline "+stream, "the timelines have %d events of %s through message %d, the stream has %d", n, stream, through, s.count)
+			continue
+		}
+		if n != s.count {
+			continue
+		}
+		var say sum
+		err = e.model.EachEvent(ctx, sandbox, s.first, through, func(data *event.Verification) error {
+			digest, err := digestOf(data)
+			say.add(digest)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if say != s.sum {
+			c.find("timeline "+stream, "the timelines have something else in an event of %s through message %d than the stream", stream, through)
 		}
 	}
 	return nil
