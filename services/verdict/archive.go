@@ -204,7 +204,9 @@ func (cmd *archiveSelection) plan(ctx context.Context, o *operator) (*archivePla
 	switch {
 	case before > state.LastSeq+1:
 		return nil, fmt.Errorf("--before: the stream ends at %d", state.LastSeq)
-	case before <= state.FirstSeq || state.Messages == 0:
+	case state.Messages == 0:
+		return nil, fmt.Errorf("%w: the stream has no events", errNothingToArchive)
+	case before <= state.FirstSeq:
 		return nil, fmt.Errorf("%w: the stream begins at %d, with an event of %s", errNothingToArchive, state.FirstSeq, state.FirstTime.UTC().Format(time.RFC3339))
 	}
 	plan.Through = before - 1

@@ -65,7 +65,7 @@ func (cmd *backupCommand) Run(out io.Writer, flags *settingFlags, providers []pr
 		err = errors.New("interrupted")
 	}
 	if err != nil {
-		return fmt.Errorf("%w; there is no backup in %s", err, cmd.To)
+		return fmt.Errorf("%w; nothing was written to %s", err, cmd.To)
 	}
 	return b.manifest.write(out, cmd.JSON, cmd.To)
 }

@@ -116,7 +116,7 @@ func TestRestoreIsKilled(t *testing.T) {
 				if log, err := os.ReadFile(p.log); err != nil || !p.failed() || !strings.Contains(string(log), "holds half of a backup") {
 					t.Errorf("%s ended with %v: %s", role, p.cmd.ProcessState, log)
 				}
-				in.mustRefuse(t, "holds half of another backup", "restore", "--from", second)
+				in.mustRefuse(t, "go on with verdict restore --from "+first+", or empty it\n", "restore", "--from", second)
 				in.mustSay(t, "restore", "--from", first)
 				must(t, in.start())
 				in.mustBeWell(t)

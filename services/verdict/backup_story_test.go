@@ -272,6 +272,9 @@ func TestRestoreRefuses(t *testing.T) {
 	must(t, in.deliverAll(everything(t)))
 	dir := filepath.Join(in.dir, "backup")
 	in.mustSay(t, "backup", "--to", dir)
+	in.mustRefuse(t, "choose another directory; nothing was written to "+dir, "backup", "--to", dir)
+	in.mustSay(t, "archive", "run", "--before", "0s", "--young")
+	in.mustRefuse(t, "there is nothing to archive: the stream has no events", "archive", "run", "--before", "0s", "--young")
 	in.loseData(t)
 
 	in.mustRefuse(t, "is no backup, or one that was not finished", "restore", "--from", t.TempDir())

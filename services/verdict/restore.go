@@ -178,10 +178,10 @@ func (r *restore) target() (err error) {
 	}
 	r.note, err = readRestoreNote(r.cfg.DataDir)
 	if err == nil {
-		r.begun = true
 		if r.note.Backup != id {
 			return fmt.Errorf("the data directory %s holds half of another backup: go on with verdict restore --from %s, or empty it", r.cfg.DataDir, r.note.From)
 		}
+		r.begun = true
 		return nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
