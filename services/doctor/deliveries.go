@@ -84,7 +84,7 @@ func (e *examination) ended(m bus.Stored, wait map[string]*waiting) {
 		w.count++
 	default:
 		c.find(fmt.Sprint(m.Seq), "delivery %d, %s, was done and has left neither event, outcome nor dead letter", m.Seq, idOf(m))
-		c.advise("process them once more: verdict reprocess run --provider %s", name)
+		c.advise("process them once more: verdict reprocess run --provider %[1]s; or, where it has nothing to change, verdict rebuild state --provider %[1]s --accept", name)
 	}
 }
 

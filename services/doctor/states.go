@@ -11,6 +11,9 @@ import (
 	"github.com/verdict-stream/verdict/pkg/store"
 )
 
+// anewAdvice says how a state is mended. Without --accept one that differs from the streams stays in use.
+const anewAdvice = "make the state anew: verdict rebuild state --provider %s --accept"
+
 // ahead is a verification whose state has more versions than the stream was found to have.
 type ahead struct {
 	version  int // that the stream must still get
@@ -52,7 +55,7 @@ func (e *examination) states(ctx context.Context) error {
 	}
 	for key, a := range further {
 		c.find(key, "%s has version %d in the state of %s, which is neither in the stream nor waits to be published", key, a.version, a.provider)
-		c.advise("make the state anew: verdict rebuild state --provider %s", a.provider)
+		c.advise(anewAdvice, a.provider)
 	}
 	total, err := e.notes.Count(ctx)
 	if err != nil || matched == total {
@@ -125,7 +128,7 @@ func (e *examination) versions(ctx context.Context, l *store.Lifecycle, provider
 func (e *examination) behind(k store.Known, version int, provider string) {
 	c := e.checks[States]
 	c.find(k.Key, "%s has version %d in the state of %s, its stream has version %d", k.Key, version, provider, k.Version)
-	c.advise("make the state anew: verdict rebuild state --provider %s", provider)
+	c.advise(anewAdvice, provider)
 }
 
 // published takes those out that wait in an outbox, or that the streams have got since they were read.

@@ -26,7 +26,7 @@ func (e *examination) table(ctx context.Context) error {
 		}
 	}
 	if c.count > 0 {
-		c.advise("make the read model anew: verdict rebuild readmodel")
+		c.advise("make the read model anew, unless it is the streams that have lost something: verdict rebuild readmodel --accept")
 	}
 	return nil
 }

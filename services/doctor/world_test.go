@@ -217,6 +217,18 @@ func (w *world) mustFind(want string, only ...string) {
 	w.t.Errorf("found %q, want %q", found, want)
 }
 
+// mustAdvise checks that one check says how to mend what it has found.
+func (w *world) mustAdvise(want, only string) {
+	w.t.Helper()
+	config := w.config()
+	config.Only = []string{only}
+	report, err := Run(w.t.Context(), config)
+	w.must(err)
+	if text := strings.Join(report.Checks[0].Mend, "\n"); !strings.Contains(text, want) {
+		w.t.Errorf("advice %q, want %q", text, want)
+	}
+}
+
 // mustFindNothing checks that all is well.
 func (w *world) mustFindNothing(only ...string) {
 	w.t.Helper()
