@@ -43,16 +43,21 @@ func (l *Letter) RequestFor(actor, via string) RedriveRequest {
 	return RedriveRequest{Consumer: l.Consumer, Stream: l.Stream, Sequence: l.Sequence, Letter: l.Seq, Actor: actor, Via: via}
 }
 
-// Redrive asks for a message to be handled once more, and reports whether that is news: who asks the same again within the deduplication
-// window has asked once. A message is handled as often as it is asked for, but no request for a letter that is closed does anything.
+// Redrive asks for a message to be handled once more, and reports whether that is news: who asks the same again for a letter within the
+// deduplication window has asked once, for no letter is open any more when its request is done. What was told of a message that nobody gave
+// up may stand then, and it is news each time. A message is handled as often as it is asked for, but no request for a letter that is closed
+// does anything.
 // Errors: ErrUnavailable, ErrRejected.
 func (b *Bus) Redrive(ctx context.Context, r RedriveRequest) (news bool, err error) {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return false, fmt.Errorf("redrive: %w", err)
 	}
-	id := fmt.Sprintf("%s:%s:%d:%d:%d", r.Consumer, r.Stream, r.Sequence, r.Letter, r.Outcome)
-	ack, err := b.Publish(ctx, Message{Subject: redriveSubjects + r.Consumer, Header: map[string][]string{MessageIDHeader: {id}}, Data: data})
+	m := Message{Subject: redriveSubjects + r.Consumer, Data: data}
+	if r.Letter > 0 {
+		m.Header = map[string][]string{MessageIDHeader: {fmt.Sprintf("%s:%s:%d:%d", r.Consumer, r.Stream, r.Sequence, r.Letter)}}
+	}
+	ack, err := b.Publish(ctx, m)
 	if err != nil {
 		return false, fmt.Errorf("redrive: %w", err)
 	}

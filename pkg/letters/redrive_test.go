@@ -201,8 +201,9 @@ func TestRedriveWhatToldOfNothing(t *testing.T) {
 		return d.Bus.CloseLetter(t.Context(), l.Seq)
 	}))
 	check(t, d.Bus.Drop(t.Context(), bus.Webhooks, 1))
+	var learnt atomic.Bool
 	d.lifecycle(t, "acme", func(m bus.Stored) error {
-		if m.Seq == 2 {
+		if m.Seq == 2 && !learnt.Load() {
 			return bus.ErrUnchanged
 		}
 		return nil
@@ -220,6 +221,17 @@ func TestRedriveWhatToldOfNothing(t *testing.T) {
 	check(t, err)
 	if left := d.outcomes(t); again > 0 || len(left) != 2 {
 		t.Errorf("%d given up, and still told of nothing: %+v", again, left)
+	}
+	// It is learnt soon after somebody has asked in vain.
+	learnt.Store(true)
+	so, err = d.Redrive(t.Context(), Work{Selection: s, Through: plan.Through})
+	if err != nil || so.Done != 1 || so.Again > 0 {
+		t.Fatalf("%+v, %v", so, err)
+	}
+	_, err = d.Settle(t.Context(), s, plan)
+	check(t, err)
+	if left := d.outcomes(t); len(left) != 1 || left[0].Sequence != 1 {
+		t.Errorf("still told of nothing: %+v", left)
 	}
 	if _, err := d.Plan(t.Context(), Selection{Unhandled: true, Provider: "other"}); !errors.Is(err, ErrNothing) {
 		t.Errorf("nothing of another provider: %v", err)

@@ -260,7 +260,6 @@ func TestUnhandledDeliveries(t *testing.T) {
 	if told, err := in.messages("KYC_OUTCOMES"); err != nil || len(told) < poisoned {
 		t.Errorf("%d outcomes, %v", len(told), err)
 	}
-	in.settings["VERDICT_DEDUPLICATION_WINDOW"] = shortest
 	in.restartFolder(t)
 	in.mustSay(t, "dead", "redrive", "--unhandled", "--provider", "idenfy", "--yes")
 	must(t, in.within("be applied", func() error {
@@ -279,9 +278,6 @@ func TestUnhandledDeliveries(t *testing.T) {
 	in.mustRebuildAlike(t)
 	must(t, in.stop())
 }
-
-// shortest is the shortest deduplication window that there is.
-const shortest = "100ms"
 
 // Who redrives is killed in the middle. The same command goes on with the rest.
 func TestRedriveIsKilled(t *testing.T) {
