@@ -279,10 +279,10 @@ func TestUnhandledDeliveries(t *testing.T) {
 	must(t, in.stop())
 }
 
-// Who redrives is killed in the middle. The same command goes on with the rest.
+// Who redrives is killed in the middle. The same command goes on with the rest, also with what tells of nothing once it can be read.
 func TestRedriveIsKilled(t *testing.T) {
 	want := undisturbed(t)
-	in, poisoned := poison(t, allInOne, "idenfy")
+	in, poisoned := poison(t, allInOne, "treezor")
 	in.awaitLetters(t, poisoned)
 	in.restartFolder(t)
 	cmd := in.prepared(nil, "dead", "redrive", "--all", "--rate", "5", "--yes")

@@ -62,12 +62,11 @@ func storyProviders() []provider.Provider {
 		if providers[i].Name != name {
 			continue
 		}
-		decode := providers[i].Decode
-		providers[i].Decode = func(d provider.Delivery) (provider.Decoded, error) {
+		providers[i].Decode = func(provider.Delivery) (provider.Decoded, error) {
 			if how == "unhandled" {
 				return provider.Decoded{}, provider.ErrUnhandled
 			}
-			return decode(provider.Delivery{Event: d.Event, Body: []byte("what this version reads of it")})
+			return provider.Decoded{}, &provider.DecodeError{Cause: provider.CauseInvalidJSON, Detail: "not by this version"}
 		}
 	}
 	return providers
