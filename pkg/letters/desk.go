@@ -23,7 +23,8 @@ type Desk struct {
 	Bus *bus.Bus
 	// Actor and Via are who it is, and by which way he came, for the audit.
 	Actor, Via string
-	// Patience is how long a consumer may do nothing of what it was asked for; 0 stands for DefaultPatience.
+	// Patience is how long a consumer may do nothing of what it was asked for, and the broker may be away while somebody works; 0 stands for
+	// DefaultPatience.
 	Patience time.Duration
 }
 

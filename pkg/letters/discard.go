@@ -32,7 +32,7 @@ func CheckReason(reason string) error {
 const discarders = 16
 
 // Discard gives the messages of the selected letters up for good: that a delivery is dead is told in the stream of outcomes, then its
-// letter is taken out. Errors: ErrSelection, those of Progress, ErrNoLetter, bus.ErrUnavailable.
+// letter is taken out. While the broker is away it waits, as Redrive does. Errors: ErrSelection, those of Progress, ErrNoLetter, bus.ErrUnavailable.
 func (d *Desk) Discard(ctx context.Context, w Work) (Progress, error) {
 	so := Progress{Position: w.After}
 	if w.Selection.Unhandled {
@@ -42,22 +42,26 @@ func (d *Desk) Discard(ctx context.Context, w Work) (Progress, error) {
 	if err != nil {
 		return so, err
 	}
-	err = d.each(ctx, w.Selection, w.After, w.Through, func(list []chosen) error {
-		for len(list) > 0 {
-			n := min(len(list), discarders)
-			if err := d.discard(ctx, list[:n], deliveries.Created); err != nil {
-				return err
+	err = d.patiently(ctx, func() (moved bool, err error) {
+		after := so.Position
+		err = d.each(ctx, w.Selection, after, w.Through, func(list []chosen) error {
+			for len(list) > 0 {
+				n := min(len(list), discarders)
+				if err := d.discard(ctx, list[:n], deliveries.Created); err != nil {
+					return err
+				}
+				so.Done, so.Position = so.Done+uint64(n), list[n-1].seq
+				list = list[n:]
+				if w.Progress == nil {
+					continue
+				}
+				if err := w.Progress(so); err != nil {
+					return err
+				}
 			}
-			so.Done, so.Position = so.Done+uint64(n), list[n-1].seq
-			list = list[n:]
-			if w.Progress == nil {
-				continue
-			}
-			if err := w.Progress(so); err != nil {
-				return err
-			}
-		}
-		return nil
+			return nil
+		})
+		return so.Position > after, err
 	})
 	return so, err
 }

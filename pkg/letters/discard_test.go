@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -53,6 +54,27 @@ func TestDiscard(t *testing.T) {
 	}
 	if _, err := d.Discard(t.Context(), Work{Selection: Selection{Unhandled: true}, Through: 100}); !errors.Is(err, ErrSelection) {
 		t.Errorf("what told of nothing: %v", err)
+	}
+}
+
+func TestDiscardWhileTheBrokerIsAway(t *testing.T) {
+	const many = 2*discarders + 1
+	d := newDesk(t)
+	d.deliveries(t, many, "acme", "undecodable")
+	var back *time.Timer
+	so, err := d.Discard(t.Context(), Work{Selection: Selection{All: true}, Through: many, Progress: func(p Progress) error {
+		if p.Done != discarders {
+			return nil
+		}
+		// Without their stream the broker takes no outcomes.
+		back = time.AfterFunc(500*time.Millisecond, func() { _ = d.Bus.EnsureStreams(t.Context(), settings) })
+		return d.Bus.DropStream(t.Context(), bus.Outcomes)
+	}})
+	if err != nil || so.Done != many || len(d.outcomes(t)) != many-discarders || len(d.open(t)) > 0 {
+		t.Errorf("%+v, %v", so, err)
+	}
+	if back.Stop() {
+		t.Error("it was not waited for")
 	}
 }
 

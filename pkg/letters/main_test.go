@@ -20,6 +20,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+var settings = bus.StreamSettings{Retention: time.Hour, DeduplicationWindow: time.Minute, Replicas: 1}
+
 func newDesk(t *testing.T) *Desk {
 	t.Helper()
 	dir := t.TempDir()
@@ -36,7 +38,7 @@ func newDesk(t *testing.T) *Desk {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Close)
-	if err := b.EnsureStreams(t.Context(), bus.StreamSettings{Retention: time.Hour, DeduplicationWindow: time.Minute, Replicas: 1}); err != nil {
+	if err := b.EnsureStreams(t.Context(), settings); err != nil {
 		t.Fatal(err)
 	}
 	return &Desk{Bus: b, Actor: "anna@host", Via: "cli"}

@@ -56,7 +56,10 @@ var ErrStalled = errors.New("does nothing of what it was asked for")
 func (d *Desk) await(ctx context.Context, consumer string, fewer uint64, waits func() error) (waiting uint64, err error) {
 	least, since := farthest, time.Now()
 	for {
-		waiting, err = d.Bus.Redriving(ctx, consumer)
+		err = d.patiently(ctx, func() (moved bool, err error) {
+			waiting, err = d.Bus.Redriving(ctx, consumer)
+			return false, err
+		})
 		if errors.Is(err, bus.ErrNotFound) {
 			return 0, fmt.Errorf("%s: %w: start the service that it belongs to once, or discard what it gave up", consumer, ErrNobody)
 		}
@@ -80,11 +83,30 @@ func (d *Desk) await(ctx context.Context, consumer string, fewer uint64, waits f
 	}
 }
 
+// patiently does something again for as long as the broker is away, but not for longer than the patience without having moved.
+func (d *Desk) patiently(ctx context.Context, do func() (moved bool, err error)) error {
+	since := time.Now()
+	for {
+		moved, err := do()
+		if moved {
+			since = time.Now()
+		}
+		if !errors.Is(err, bus.ErrUnavailable) || time.Since(since) > cmp.Or(d.Patience, DefaultPatience) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(lookInterval):
+		}
+	}
+}
+
 // farthest is more than there can be of anything.
 const farthest = ^uint64(0)
 
-// Redrive asks for the messages of a selection to be handled once more, at a rate, and never far ahead of those who handle them. It returns
-// once they were asked for; Settle waits until they are done. Errors: those of Progress, ErrNoLetter, ErrNobody, ErrStalled, bus.ErrUnavailable.
+// Redrive asks for the messages of a selection to be handled once more, at a rate, and never far ahead of those who handle them. While the
+// broker is away it waits, as patiently as for a consumer. It returns once they were asked for; Settle waits until they are done. Errors: those of Progress, ErrNoLetter, ErrNobody, ErrStalled, bus.ErrUnavailable.
 func (d *Desk) Redrive(ctx context.Context, w Work) (Progress, error) {
 	perSecond := w.Rate
 	if perSecond <= 0 {
@@ -95,13 +117,17 @@ func (d *Desk) Redrive(ctx context.Context, w Work) (Progress, error) {
 		ahead: max(minAhead, uint64(perSecond*ahead.Seconds())), left: map[string]uint64{},
 	}
 	r.so.Position = w.After
-	err := d.each(ctx, w.Selection, w.After, w.Through, func(list []chosen) error {
-		for i := range list {
-			if err := r.one(ctx, &list[i]); err != nil {
-				return err
+	err := d.patiently(ctx, func() (moved bool, err error) {
+		after := r.so.Position
+		err = d.each(ctx, w.Selection, after, w.Through, func(list []chosen) error {
+			for i := range list {
+				if err := r.one(ctx, &list[i]); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
+			return nil
+		})
+		return r.so.Position > after, err
 	})
 	return r.so, err
 }

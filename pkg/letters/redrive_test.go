@@ -162,6 +162,45 @@ func TestRedriveOfWhoHasStopped(t *testing.T) {
 	}
 }
 
+// A broker that is away is waited for, and not for ever.
+func TestRedriveWhileTheBrokerIsAway(t *testing.T) {
+	const many, before, away, impatient = 10, 3, 500 * time.Millisecond, 300 * time.Millisecond
+	for name, tt := range map[string]struct {
+		patience time.Duration
+		asked    uint64
+		err      error
+	}{
+		"it comes back":      {DefaultPatience, many, nil},
+		"it stays away long": {impatient, before, bus.ErrUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			d.Patience = tt.patience
+			d.deliveries(t, many, "acme", "undecodable")
+			d.lifecycle(t, "acme", func(bus.Stored) error { return nil })
+			var back *time.Timer
+			so, err := d.Redrive(t.Context(), Work{Selection: Selection{All: true}, Through: many, Progress: func(p Progress) error {
+				if p.Done != before {
+					return nil
+				}
+				_, err := d.await(t.Context(), LifecycleConsumer("acme"), 1, func() error { return nil })
+				check(t, err)
+				// Without their stream the broker takes no requests.
+				if tt.err == nil {
+					back = time.AfterFunc(away, func() { _ = d.Bus.EnsureStreams(t.Context(), settings) })
+				}
+				return d.Bus.DropStream(t.Context(), bus.Redrives)
+			}})
+			if !errors.Is(err, tt.err) || so.Done != tt.asked || so.Position != tt.asked {
+				t.Errorf("%+v, %v", so, err)
+			}
+			if back != nil && back.Stop() {
+				t.Error("it was not waited for")
+			}
+		})
+	}
+}
+
 func TestRedriveWithoutAnybody(t *testing.T) {
 	d := newDesk(t)
 	d.deliveries(t, 1, "acme", "undecodable")
