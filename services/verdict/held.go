@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -100,7 +101,7 @@ func (c *Config) openKeys() (*seal.Keyring, error) {
 // errNoneHeld means that a filter chooses nothing.
 var errNoneHeld = errors.New("nothing that is held is chosen by this; `verdict held list` shows what there is")
 
-// find returns the numbers of what is named: by its number, or by its id.
+// findHeld returns the numbers of what is named, each once: by its number, or by its id.
 func findHeld(ctx context.Context, d *held.Desk, names []string) ([]uint64, error) {
 	var numbers []uint64
 	for _, name := range names {
@@ -119,7 +120,8 @@ func findHeld(ctx context.Context, d *held.Desk, names []string) ([]uint64, erro
 			numbers = append(numbers, page.Items[i].Seq)
 		}
 	}
-	return numbers, nil
+	slices.Sort(numbers)
+	return slices.Compact(numbers), nil
 }
 
 // retentionOf is how long the deliveries of a provider are kept.

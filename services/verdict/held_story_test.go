@@ -95,7 +95,9 @@ func TestHeldDeliveries(t *testing.T) {
 					t.Errorf("killed at %s: %d are held, %v", name, len(rows), err)
 				}
 			}
-			in.mustSay(t, "held", "release", "1")
+			if text := in.mustSay(t, "held", "release", "1", "01", rows[0].Delivery); !strings.Contains(text, "1 released") {
+				t.Errorf("held release says\n%s", text)
+			}
 			in.mustSay(t, "held", "release", "--event", "kycreview_request", "--yes")
 			in.mustSay(t, "held", "discard", "3", "--reason", "nobody asked for it")
 			if rows, err := in.heldRows(); err != nil || len(rows) != 1 {
