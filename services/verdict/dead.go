@@ -102,6 +102,8 @@ func deadNext(err error) error {
 		return fmt.Errorf("%w; `verdict dead list` shows what there is", err)
 	case errors.Is(err, context.Canceled):
 		return errors.New("interrupted: the same command goes on with the rest")
+	case errors.Is(err, bus.ErrUnavailable):
+		return fmt.Errorf("%w; once the broker answers, the same command goes on with the rest", err)
 	default:
 		return err
 	}
@@ -113,15 +115,15 @@ func writePlan(out io.Writer, would string, s letters.Selection, p letters.Plan,
 	if redrive {
 		number = p.Redrivable
 	}
-	what := "dead letters"
+	what, by := "dead letters", "given up by"
 	if s.Unhandled {
-		what = "deliveries that told of nothing"
+		what, by = "deliveries that told of nothing", "handled by"
 	}
 	fmt.Fprintf(out, "%s %d of %d %s (%s), filed %s to %s\n", would, number, p.Matched, what, s, p.Oldest.Format(time.RFC3339), p.Newest.Format(time.RFC3339))
 	for _, list := range []struct {
 		title  string
 		counts []letters.Count
-	}{{"given up by", p.Consumers}, {"because of", p.Causes}} {
+	}{{by, p.Consumers}, {"because of", p.Causes}} {
 		for _, c := range list.counts {
 			fmt.Fprintf(out, "  %s %s: %d\n", list.title, c.Name, c.Count)
 		}

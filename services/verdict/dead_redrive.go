@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"time"
 
@@ -58,7 +59,7 @@ func (r *deadResult) writeJSON(out io.Writer) error {
 
 // Run redrives, or says what it would.
 func (cmd *deadRedriveCommand) Run(out io.Writer, flags *settingFlags, providers []provider.Provider) error {
-	if cmd.Rate <= 0 {
+	if cmd.Rate <= 0 || math.IsNaN(cmd.Rate) {
 		return errors.New("--rate must be more than 0")
 	}
 	selection := cmd.selection()

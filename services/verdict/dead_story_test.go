@@ -169,6 +169,7 @@ func TestPoisonedDeliveries(t *testing.T) {
 			in.mustRefuse(t, "no open dead letter", "dead", "redrive", "999", "--yes")
 			in.mustRefuse(t, "no open dead letter", "dead", "show", "999")
 			in.mustRefuse(t, "--rate must be", "dead", "redrive", "--all", "--rate", "0", "--yes")
+			in.mustRefuse(t, "--rate must be", "dead", "redrive", "--all", "--rate", "NaN", "--yes")
 			in.mustRefuse(t, "say why", "dead", "discard", "--all", "--yes")
 			if text := in.mustSay(t, "dead", "redrive", "--all"); !strings.Contains(text, fmt.Sprintf("Would redrive %d of %d", poisoned, poisoned)) {
 				t.Errorf("dead redrive --all says\n%s", text)
