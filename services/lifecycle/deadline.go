@@ -85,9 +85,9 @@ func (w *worker) passDeadlines(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// mark says that every delivery which was received before a time is in the stream, at that
+// watermark says that every delivery which was received before a time is in the stream, at that
 // position or before.
-type mark struct {
+type watermark struct {
 	before  time.Time
 	through uint64
 }
@@ -98,7 +98,7 @@ type mark struct {
 // has to be handled up to where it was after that.
 func (w *worker) handledBefore(ctx context.Context, now time.Time) (time.Time, error) {
 	filter := event.WebhookFilter(w.provider.Name)
-	if w.mark.before.IsZero() {
+	if w.watermark.before.IsZero() {
 		before, err := w.Bus.Horizon(ctx, now)
 		if err != nil {
 			return time.Time{}, err
@@ -107,14 +107,14 @@ func (w *worker) handledBefore(ctx context.Context, now time.Time) (time.Time, e
 		if err != nil {
 			return time.Time{}, err
 		}
-		w.mark = mark{before, through}
+		w.watermark = watermark{before, through}
 	}
 	oldest, found, err := w.Bus.FirstUnacked(ctx, bus.Webhooks, w.consumer(), filter)
 	if err != nil {
 		return time.Time{}, err
 	}
-	if !found || oldest.Seq > w.mark.through {
-		w.handled, w.mark = w.mark.before, mark{}
+	if !found || oldest.Seq > w.watermark.through {
+		w.handled, w.watermark = w.watermark.before, watermark{}
 	}
 	return w.handled, nil
 }

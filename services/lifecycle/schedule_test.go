@@ -53,7 +53,7 @@ func TestLongerDeadlineHoldsForWhatWaits(t *testing.T) {
 			h.stopped(func(w *worker) {
 				// Nothing has acked the delivery.
 				later := time.Now().Add(time.Hour)
-				w.handled, w.mark = later, mark{later, seq}
+				w.handled, w.watermark = later, watermark{later, seq}
 				if rescheduled {
 					if err := w.reschedule(t.Context()); err != nil {
 						t.Fatal(err)

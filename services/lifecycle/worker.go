@@ -38,10 +38,10 @@ type worker struct {
 	logger   *slog.Logger
 	alarm    *slog.Logger // for what would be said again and again
 
-	// handled is a time before which no delivery was received that is not handled, and mark what
+	// handled is a time before which no delivery was received that is not handled, and watermark what
 	// the next one waits for. They are for whoever keeps the time.
-	handled time.Time
-	mark    mark
+	handled   time.Time
+	watermark watermark
 
 	// dirty notes what is written; nil while nobody asks.
 	dirty atomic.Pointer[dirty]
