@@ -94,6 +94,9 @@ func narrowed(names []string, name string) []string {
 // exact reports whether the subjects alone choose what the filter does.
 func (f Filter) exact() bool { return f.Scope == "" && f.Applicant == "" && f.Verification == "" }
 
+// escaped are the characters of a reference that JSON may write in another way.
+const escaped = `"\/<>&`
+
 // matches reports whether an event on one of the subjects is chosen.
 func (f Filter) matches(m *bus.Stored) bool {
 	if f.Verification != "" && !about(m.Header, f.Verification) {
@@ -103,7 +106,7 @@ func (f Filter) matches(m *bus.Stored) bool {
 		return true
 	}
 	// Most events hold neither word, which is seen much faster than read.
-	if !bytes.Contains(m.Data, []byte(f.Scope)) || !bytes.Contains(m.Data, []byte(f.Applicant)) {
+	if !bytes.Contains(m.Data, []byte(f.Scope)) || !strings.ContainsAny(f.Applicant, escaped) && !bytes.Contains(m.Data, []byte(f.Applicant)) {
 		return false
 	}
 	var data struct {

@@ -137,6 +137,25 @@ func TestFiltersChoose(t *testing.T) {
 	}
 }
 
+// A reference may have characters that JSON writes in another way.
+func TestApplicantsWithOddReferencesAreFound(t *testing.T) {
+	for _, applicant := range []string{"A&B", "<17>", `a"b`, `a\b`, "a/b", "plain"} {
+		_, v, published := sample(1)
+		v.Applicant = &applicant
+		header, data, err := v.Encode("test", published, trace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := bus.Stored{Message: bus.Message{Header: header, Data: data}}
+		if f := (Filter{Applicant: applicant}); !f.matches(&m) {
+			t.Errorf("%s is not found in %s", applicant, data)
+		}
+		if f := (Filter{Applicant: applicant + "&"}); f.matches(&m) {
+			t.Errorf("%s is found in %s", f.Applicant, data)
+		}
+	}
+}
+
 // What cannot be replayed is refused, and nothing is made.
 func TestWhatCannotBeReplayed(t *testing.T) {
 	b := newBus(t)
