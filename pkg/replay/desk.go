@@ -26,9 +26,14 @@ type Desk struct {
 	patience time.Duration
 }
 
-// Create notes a run that waits for its worker. Errors: those of Plan, runs.ErrName, runs.ErrExists.
+// Create notes a run that waits for its worker. Of two that are created for one target at the same time, one or both are refused. Errors: those
+// of Plan, runs.ErrName, runs.ErrExists.
 func (d *Desk) Create(ctx context.Context, name string, plan Plan) (runs.Run, error) {
 	if err := d.free(ctx, name); err != nil {
+		return runs.Run{}, err
+	}
+	// Planning takes time: another may have been created since.
+	if err := d.overlaps(ctx, plan.Spec.Target, name); err != nil {
 		return runs.Run{}, err
 	}
 	spec, err := json.Marshal(plan.Spec)
@@ -41,7 +46,21 @@ func (d *Desk) Create(ctx context.Context, name string, plan Plan) (runs.Run, er
 	if err != nil {
 		return run, err
 	}
+	if err := d.overlaps(ctx, plan.Spec.Target, name); err != nil {
+		return runs.Run{}, errors.Join(err, d.withdraw(ctx, name))
+	}
 	return run, d.audit(ctx, run, "begun")
+}
+
+// withdraw takes a run back that has just been created. Where a worker has taken it by now, that one ends it and it stays in the book.
+func (d *Desk) withdraw(ctx context.Context, name string) error {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
+	defer stop()
+	run, err := d.book().Ask(ctx, Verb, name, runs.Cancel)
+	if err != nil || !run.Over() {
+		return err
+	}
+	return d.book().Forget(ctx, Verb, name)
 }
 
 // free refuses a name that is taken. Errors: runs.ErrName, runs.ErrExists.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -322,18 +323,18 @@ func TestRunsThatOverlap(t *testing.T) {
 	if _, err := d.Plan(t.Context(), Request{Target: target}, nil); !errors.Is(err, ErrOverlap) || !strings.Contains(err.Error(), "late") {
 		t.Errorf("the same file: %v", err)
 	}
-	// One that was planned before the other began finds out when it works.
-	if _, err := d.Create(t.Context(), "later", plan); err != nil {
-		t.Fatal(err)
+	// One that was planned before the other began is refused all the same, and does not stay.
+	if _, err := d.Create(t.Context(), "later", plan); !errors.Is(err, ErrOverlap) {
+		t.Errorf("planned before the other began: %v", err)
+	}
+	if _, err := d.Get(t.Context(), "later"); !errors.Is(err, runs.ErrUnknown) {
+		t.Errorf("what was refused: %v", err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	_ = d.Work(ctx, "late")
 	if err := d.Work(t.Context(), "late"); err != nil {
 		t.Fatal(err)
-	}
-	if err := d.Work(t.Context(), "later"); err == nil || !strings.Contains(err.Error(), "not of this run") {
-		t.Errorf("the second: %v", err)
 	}
 	if err := d.Work(t.Context(), "late"); !errors.Is(err, runs.ErrOver) {
 		t.Errorf("what is done: %v", err)
@@ -346,5 +347,28 @@ func TestRunsThatOverlap(t *testing.T) {
 	}
 	if _, err := d.Create(t.Context(), "late", plan); err != nil {
 		t.Errorf("a name that was forgotten: %v", err)
+	}
+}
+
+// However many are created at the same time, one at the most sends to an endpoint.
+func TestRunsThatAreCreatedAtTheSameTime(t *testing.T) {
+	b := newBus(t)
+	publish(t, b, 0, 5)
+	d := newDesk(b)
+	plan, err := d.Plan(t.Context(), Request{Target: "http://crm.example/"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var creating sync.WaitGroup
+	for i := range 8 {
+		creating.Go(func() {
+			if _, err := d.Create(t.Context(), fmt.Sprint("run-", i), plan); err != nil && !errors.Is(err, ErrOverlap) {
+				t.Error(err)
+			}
+		})
+	}
+	creating.Wait()
+	if list, err := d.List(t.Context()); err != nil || len(list) > 1 {
+		t.Errorf("%d runs: %+v, %v", len(list), list, err)
 	}
 }
