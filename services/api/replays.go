@@ -21,6 +21,9 @@ import (
 // planTimeout is how long it may take to count what a replay would send.
 const planTimeout = 5 * time.Minute
 
+// maxKeepSeconds is the longest that there are durations for.
+const maxKeepSeconds = int(math.MaxInt64 / time.Second)
+
 // replays is where replays are asked for.
 func (a *api) replays() (*replay.Desk, error) {
 	if a.bus == nil {
@@ -121,6 +124,9 @@ func (a *api) beginReplay(w http.ResponseWriter, r *http.Request) error {
 func (a *api) replayRequest(o *ReplayOrder) (replay.Request, error) {
 	if o.Rate < 0 || o.KeepSeconds < 0 {
 		return replay.Request{}, invalidBody("has a number below 1")
+	}
+	if o.KeepSeconds > maxKeepSeconds {
+		return replay.Request{}, invalidBody(fmt.Sprintf("has keep_seconds above %d", maxKeepSeconds))
 	}
 	for _, name := range o.Providers {
 		if !slices.Contains(a.providers, name) {

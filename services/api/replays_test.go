@@ -88,18 +88,19 @@ func TestReplays(t *testing.T) {
 		status int
 		detail string
 	}{
-		`{}`:                                   {400, "a name is 1 to 32"},
-		`{"name":"A"}`:                         {400, "a name is 1 to 32"},
-		`{"name":"a","providers":["acme"]}`:    {400, "known are idenfy"},
-		`{"name":"a","target":"file:../x"}`:    {400, "in the directory of replays"},
-		`{"name":"a","target":"file:/etc/x"}`:  {400, "in the directory of replays"},
-		`{"name":"a","target":"ftp://x"}`:      {400, "is none of"},
-		`{"name":"a","misspelt":1}`:            {400, "misspelt"},
-		`{"name":"a","rate":-1}`:               {400, "below 1"},
-		`{"name":"a","to_sequence":99}`:        {400, "the last sequence"},
-		`{"name":"a","statuses":["rejected"]}`: {404, "nothing matches"},
-		`{"name":"a","applicant":"nobody"}`:    {404, "nothing matches"},
-		`{"name":"waiting"}`:                   {409, "it is canceled"},
+		`{}`:                                      {400, "a name is 1 to 32"},
+		`{"name":"A"}`:                            {400, "a name is 1 to 32"},
+		`{"name":"a","providers":["acme"]}`:       {400, "known are idenfy"},
+		`{"name":"a","target":"file:../x"}`:       {400, "in the directory of replays"},
+		`{"name":"a","target":"file:/etc/x"}`:     {400, "in the directory of replays"},
+		`{"name":"a","target":"ftp://x"}`:         {400, "is none of"},
+		`{"name":"a","misspelt":1}`:               {400, "misspelt"},
+		`{"name":"a","rate":-1}`:                  {400, "below 1"},
+		`{"name":"a","keep_seconds":99999999999}`: {400, "has keep_seconds above"},
+		`{"name":"a","to_sequence":99}`:           {400, "the last sequence"},
+		`{"name":"a","statuses":["rejected"]}`:    {404, "nothing matches"},
+		`{"name":"a","applicant":"nobody"}`:       {404, "nothing matches"},
+		`{"name":"waiting"}`:                      {409, "it is canceled"},
 		`{"name":"a","target":"https://x.example/","bearer_file":"../../dev/admin-token"}`: {400, "in the directory of replays"},
 	} {
 		w := s.asked("/v1/replays", body)
