@@ -20,6 +20,9 @@ type marks struct {
 	wake chan struct{}
 	mu   sync.Mutex
 	next *mark
+	// recording is held while a mark is recorded, and while the stream is read: events whose rows
+	// go meanwhile would be taken for somebody else's.
+	recording sync.Mutex
 }
 
 func (m *marks) put(next mark) {
@@ -65,19 +68,29 @@ func (o *outbox) keepMarks(ctx context.Context) error {
 			return nil
 		case <-o.marks.wake:
 		}
-		next := o.marks.take()
-		if next == nil {
-			continue
-		}
-		err := o.state.MarkPublished(ctx, o.stream, next.through, next.position)
+		err := o.record(ctx)
 		if final(err) {
 			return err
 		}
-		if err != nil {
-			o.marks.giveBack(next)
+		if err != nil && ctx.Err() == nil {
+			o.alarm.WarnContext(ctx, "what is published is not recorded", "stream", o.stream, "error", err)
 			time.AfterFunc(markRetry, o.marks.wakeUp)
-			continue
 		}
-		failpoint.Hit(failpoint.LifecycleMarked)
 	}
+}
+
+// record records the mark that waits, if one does.
+func (o *outbox) record(ctx context.Context) error {
+	o.marks.recording.Lock()
+	defer o.marks.recording.Unlock()
+	next := o.marks.take()
+	if next == nil {
+		return nil
+	}
+	if err := o.state.MarkPublished(ctx, o.stream, next.through, next.position); err != nil {
+		o.marks.giveBack(next)
+		return err
+	}
+	failpoint.Hit(failpoint.LifecycleMarked)
+	return nil
 }

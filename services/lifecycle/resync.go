@@ -98,6 +98,8 @@ func (o *outbox) knows(ctx context.Context) (bool, error) {
 // publish. Events of our own outbox are marked as published; all others are merged into the
 // state, which was behind.
 func (o *outbox) resync(ctx context.Context) (bus.Fence, error) {
+	o.marks.recording.Lock()
+	defer o.marks.recording.Unlock()
 	position, err := o.state.Position(ctx, o.stream)
 	if err != nil {
 		return bus.Fence{}, err
