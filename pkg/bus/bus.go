@@ -11,6 +11,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,9 @@ type Config struct {
 	Logger *slog.Logger
 	// Background has Connect return at once. Until the broker answers, whatever is called returns ErrUnavailable.
 	Background bool
+	// FetchWait is how long one request for messages stays open, and so how long an idle consumer may take to stop; 0 means half a second.
+	// Tests that stop and start consumers again and again shorten it.
+	FetchWait time.Duration
 }
 
 // Bus is one connection to the broker. It may be used by many goroutines.
@@ -108,11 +112,16 @@ func Connect(ctx context.Context, config Config) (*Bus, error) {
 	}
 	options := append(target, connectionOptions(config.Name, where, logger)...)
 	if config.Background {
-		return connectInBackground(config.URL, options, logger)
+		b, err := connectInBackground(config.URL, options, logger)
+		if err == nil {
+			b.timing.fetchWait = cmp.Or(config.FetchWait, b.timing.fetchWait)
+		}
+		return b, err
 	}
 	for {
 		b, err := connectOnce(ctx, config.URL, options, logger)
 		if err == nil {
+			b.timing.fetchWait = cmp.Or(config.FetchWait, b.timing.fetchWait)
 			return b, nil
 		}
 		if refused(err) {

@@ -41,6 +41,9 @@ const (
 	retention = time.Hour
 	// window is shorter than what any test takes between two starts.
 	window = 100 * time.Millisecond
+	// fetchWait is how long the lifecycle takes to stop, which these tests have it do hundreds of times. It is longer than the window:
+	// the stream has forgotten the ids of what was published when the next one starts.
+	fetchWait = 150 * time.Millisecond
 )
 
 // body is what the provider of these tests sends.
@@ -173,7 +176,7 @@ func newHarness(t testing.TB) *harness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := bus.Connect(t.Context(), bus.Config{Server: server, Name: t.Name(), Logger: logger})
+	b, err := bus.Connect(t.Context(), bus.Config{Server: server, Name: t.Name(), Logger: logger, FetchWait: fetchWait})
 	if err != nil {
 		t.Fatal(err)
 	}
