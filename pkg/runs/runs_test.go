@@ -283,7 +283,7 @@ func TestTheLastWordCounts(t *testing.T) {
 		stop()
 		<-ended
 		letGo <- struct{}{}
-		_ = <-result
+		<-result
 	})
 	for _, c := range []struct {
 		name, wanted string
@@ -299,7 +299,7 @@ func TestTheLastWordCounts(t *testing.T) {
 			<-ended
 			ask(c.name, c.wanted)
 			letGo <- struct{}{}
-			_ = <-result
+			<-result
 			if r := state(t, b, c.name); r.State != c.want || c.wanted == Cancel && r.Wanted != Cancel {
 				t.Errorf("the run is %s, and %q is wanted", r.State, r.Wanted)
 			}

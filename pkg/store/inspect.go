@@ -84,9 +84,16 @@ func (m *ReadModel) Misfiled(ctx context.Context, fn func(key RecordKey, columns
 				name string
 				same bool
 			}{
-				{"id", r.ID == data.ID}, {"version", version == data.Version}, {"provider", provider == data.Provider}, {"kind", kind == data.Kind},
-				{"scope", scope == string(data.Scope)}, {"status", status == string(data.Status)}, {"final", final == data.Final}, {"overdue", overdue == data.Overdue},
-				{"applicant", applicant == filed(data.Applicant)}, {"external_reference", external == filed(data.ExternalReference)},
+				{"id", r.ID == data.ID},
+				{"version", version == data.Version},
+				{"provider", provider == data.Provider},
+				{"kind", kind == data.Kind},
+				{"scope", scope == string(data.Scope)},
+				{"status", status == string(data.Status)},
+				{"final", final == data.Final},
+				{"overdue", overdue == data.Overdue},
+				{"applicant", applicant == filed(data.Applicant)},
+				{"external_reference", external == filed(data.ExternalReference)},
 			} {
 				if !column.same {
 					r.columns = append(r.columns, column.name)
