@@ -131,7 +131,7 @@ func measured(t *testing.T, reader sdkmetric.Reader) (counted map[string]int64, 
 			case metricdata.Gauge[int64]:
 				for _, point := range data.DataPoints {
 					checkLabels(t, m.Name, point.Attributes, "consumer")
-					pending = point.Value
+					pending += point.Value
 				}
 			case metricdata.Histogram[float64]:
 				for _, point := range data.DataPoints {
