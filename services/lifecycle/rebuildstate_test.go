@@ -133,13 +133,16 @@ func TestStateIsRebuiltUnderTraffic(t *testing.T) {
 	posted := make(chan int)
 	ended := make(chan struct{})
 	go func() {
+		// As fast as it goes would leave a slow machine no time for the rest.
+		ticker := time.NewTicker(10 * time.Millisecond)
+		defer ticker.Stop()
 		n := 0
 		for ; ; n++ {
 			select {
 			case <-ended:
 				posted <- n
 				return
-			default:
+			case <-ticker.C:
 				h.post("check", body{Ref: fmt.Sprint("t", n%40), Says: "yes", At: noon.Add(time.Duration(n) * time.Second)})
 			}
 		}
