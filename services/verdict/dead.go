@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -80,17 +77,10 @@ func (s *deadSelection) selection() letters.Selection {
 	}
 }
 
-// openDesk connects an operator who looks after dead letters. The context ends when he interrupts; stop closes everything.
+// openDesk connects an operator who looks after dead letters.
 func openDesk(flags *settingFlags, providers []provider.Provider) (ctx context.Context, o *operator, d *letters.Desk, stop func(), err error) {
-	ctx, interrupted := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, interrupted) // A second interrupt ends the process at once.
-	if o, err = openOperator(ctx, flags.load(), providers); err != nil {
-		interrupted()
+	if ctx, o, stop, err = attend(flags, providers); err != nil {
 		return nil, nil, nil, nil, err
-	}
-	stop = func() {
-		o.Close()
-		interrupted()
 	}
 	return ctx, o, &letters.Desk{Bus: o.bus, Actor: o.actor, Via: "cli"}, stop, nil
 }

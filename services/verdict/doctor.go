@@ -8,10 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -121,25 +119,16 @@ func writeDoctorReport(out io.Writer, report *doctor.Report) error {
 	return err
 }
 
-// openAtWork connects an operator for work that may take long. The context ends when he interrupts, and stop closes everything; a second interrupt ends the
-// process at once.
+// openAtWork connects an operator who needs what development mode has made, where it is on.
 func openAtWork(flags *settingFlags, providers []provider.Provider) (ctx context.Context, o *operator, stop func(), err error) {
-	ctx, interrupted := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, interrupted)
-	cfg := flags.load()
-	if o, err = openOperator(ctx, cfg, providers); err == nil && cfg.Dev {
-		if err = cfg.UseDev(); err != nil {
-			o.Close()
-		}
+	if ctx, o, stop, err = attend(flags, providers); err != nil || !o.cfg.Dev {
+		return ctx, o, stop, err
 	}
-	if err != nil {
-		interrupted()
+	if err := o.cfg.UseDev(); err != nil {
+		stop()
 		return nil, nil, nil, err
 	}
-	return ctx, o, func() {
-		o.Close()
-		interrupted()
-	}, nil
+	return ctx, o, stop, nil
 }
 
 // place is where the installation keeps things, and for how long.

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -61,25 +59,17 @@ func (f *heldFilter) check(o *operator) error {
 	return err
 }
 
-// openHeld connects an operator who decides about held deliveries. The context ends when he interrupts; stop closes everything.
+// openHeld connects an operator who decides about held deliveries.
 func openHeld(flags *settingFlags, providers []provider.Provider) (ctx context.Context, o *operator, d *held.Desk, stop func(), err error) {
-	ctx, interrupted := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, interrupted) // A second interrupt ends the process at once.
-	cfg := flags.load()
-	if o, err = openOperator(ctx, cfg, providers); err != nil {
-		interrupted()
+	if ctx, o, stop, err = attend(flags, providers); err != nil {
 		return nil, nil, nil, nil, err
 	}
-	stop = func() {
-		o.Close()
-		interrupted()
-	}
-	keys, err := cfg.openKeys()
+	keys, err := o.cfg.openKeys()
 	if err != nil {
 		stop()
 		return nil, nil, nil, nil, err
 	}
-	return ctx, o, &held.Desk{Bus: o.bus, Keys: keys, Providers: o.providers, Retention: cfg.retentionOf}, stop, nil
+	return ctx, o, &held.Desk{Bus: o.bus, Keys: keys, Providers: o.providers, Retention: o.cfg.retentionOf}, stop, nil
 }
 
 // openKeys opens the key directory, if there is one and its master key is set; it never makes one.

@@ -7,9 +7,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/signal"
 	"os/user"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
@@ -51,6 +53,21 @@ func openOperator(ctx context.Context, cfg *Config, providers []provider.Provide
 }
 
 func (o *operator) Close() { o.bus.Close() }
+
+// attend connects an operator for as long as a command runs. The context ends when he interrupts, and a second interrupt ends the
+// process at once; stop closes everything.
+func attend(flags *settingFlags, providers []provider.Provider) (ctx context.Context, o *operator, stop func(), err error) {
+	ctx, interrupted := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, interrupted)
+	if o, err = openOperator(ctx, flags.load(), providers); err != nil {
+		interrupted()
+		return nil, nil, nil, err
+	}
+	return ctx, o, func() {
+		o.Close()
+		interrupted()
+	}, nil
+}
 
 // audit notes what the operator changes.
 func (o *operator) audit(ctx context.Context, e bus.AuditEntry) error {

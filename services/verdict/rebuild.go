@@ -6,16 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
-	"github.com/verdict-stream/verdict/pkg/provider"
 	"github.com/verdict-stream/verdict/pkg/runs"
 	"github.com/verdict-stream/verdict/services/lifecycle"
 	"github.com/verdict-stream/verdict/services/projector"
@@ -45,21 +41,6 @@ Examples:
 
 // rebuildVerbs are those of the runs that rebuild something.
 var rebuildVerbs = []string{projector.RebuildVerb, lifecycle.VerbRebuildState}
-
-// openRebuild connects an operator. The context ends when he interrupts.
-func openRebuild(flags *settingFlags, providers []provider.Provider) (context.Context, *operator, func(), error) {
-	ctx, interrupted := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, interrupted) // A second interrupt ends the process at once.
-	o, err := openOperator(ctx, flags.load(), providers)
-	if err != nil {
-		interrupted()
-		return nil, nil, nil, err
-	}
-	return ctx, o, func() {
-		o.Close()
-		interrupted()
-	}, nil
-}
 
 // begin asks for a run. One of that name that has ended makes room for it.
 func (o *operator) begin(ctx context.Context, verb, name string, spec any) error {

@@ -69,7 +69,7 @@ func (cmd *rebuildReadModelCommand) Run(out io.Writer, flags *settingFlags, prov
 	if cmd.Rate < 0 {
 		return errors.New("--rate must be more than 0")
 	}
-	ctx, o, stop, err := openRebuild(flags, providers)
+	ctx, o, stop, err := attend(flags, providers)
 	if err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ Example:
 
 // Run has the projector remove them.
 func (cmd *rebuildDropOldCommand) Run(out io.Writer, flags *settingFlags, providers []provider.Provider) error {
-	ctx, o, stop, err := openRebuild(flags, providers)
+	ctx, o, stop, err := attend(flags, providers)
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func (cmd *rebuildStateCommand) Run(out io.Writer, flags *settingFlags, provider
 	if len(names) == 0 {
 		names = known
 	}
-	ctx, o, stop, err := openRebuild(flags, providers)
+	ctx, o, stop, err := attend(flags, providers)
 	if err != nil {
 		return err
 	}

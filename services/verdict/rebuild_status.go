@@ -26,7 +26,7 @@ Examples:
 
 // Run lists the rebuilds.
 func (cmd *rebuildStatusCommand) Run(out io.Writer, flags *settingFlags, providers []provider.Provider) error {
-	ctx, o, stop, err := openRebuild(flags, providers)
+	ctx, o, stop, err := attend(flags, providers)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ Examples:
 
 // Run cancels the rebuild, and waits until nothing of it is left.
 func (cmd *rebuildCancelCommand) Run(out io.Writer, flags *settingFlags, providers []provider.Provider) error {
-	ctx, o, stop, err := openRebuild(flags, providers)
+	ctx, o, stop, err := attend(flags, providers)
 	if err != nil {
 		return err
 	}

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -122,18 +119,12 @@ func (o *operator) pseudonymous(reference string) (string, error) {
 	return hashed, failed
 }
 
-// openReplay connects an operator who replays. The context ends when he interrupts; stop closes everything.
+// openReplay connects an operator who replays.
 func openReplay(flags *settingFlags, providers []provider.Provider) (ctx context.Context, o *operator, d *replay.Desk, stop func(), err error) {
-	ctx, interrupted := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, interrupted) // A second interrupt ends the process at once.
-	if o, err = openOperator(ctx, flags.load(), providers); err != nil {
-		interrupted()
+	if ctx, o, stop, err = attend(flags, providers); err != nil {
 		return nil, nil, nil, nil, err
 	}
-	return ctx, o, &replay.Desk{Bus: o.bus, Via: replay.ViaCLI, Actor: o.actor, Holder: o.holder}, func() {
-		o.Close()
-		interrupted()
-	}, nil
+	return ctx, o, &replay.Desk{Bus: o.bus, Via: replay.ViaCLI, Actor: o.actor, Holder: o.holder}, stop, nil
 }
 
 // replayNext says what to do about an error.

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/alecthomas/kong"
 
@@ -89,21 +87,6 @@ func (s *reprocessSelection) spec(providers []provider.Provider) (lifecycle.Repr
 	spec := lifecycle.NewReprocessSpec(&providers[i])
 	spec.Kind, spec.Verification, spec.Since, spec.Until = s.Kind, s.Verification, s.Since.Time, s.Until.Time
 	return spec, nil
-}
-
-// openReprocess connects an operator. The context ends when he interrupts.
-func openReprocess(flags *settingFlags, providers []provider.Provider) (context.Context, *operator, func(), error) {
-	ctx, interrupted := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, interrupted) // A second interrupt ends the process at once.
-	o, err := openOperator(ctx, flags.load(), providers)
-	if err != nil {
-		interrupted()
-		return nil, nil, nil, err
-	}
-	return ctx, o, func() {
-		o.Close()
-		interrupted()
-	}, nil
 }
 
 // planReprocess makes the plan in a directory of its own, which it removes.

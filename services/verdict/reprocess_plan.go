@@ -39,7 +39,7 @@ func (cmd *reprocessPlanCommand) Run(out io.Writer, flags *settingFlags, provide
 	if err != nil {
 		return err
 	}
-	ctx, o, stop, err := openReprocess(flags, providers)
+	ctx, o, stop, err := attend(flags, providers)
 	if err != nil {
 		return err
 	}

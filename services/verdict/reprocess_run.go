@@ -54,7 +54,7 @@ func (cmd *reprocessRunCommand) Run(out io.Writer, flags *settingFlags, provider
 	if err := runs.CheckName(name); err != nil {
 		return fmt.Errorf("--name: %w", err)
 	}
-	ctx, o, stop, err := openReprocess(flags, providers)
+	ctx, o, stop, err := attend(flags, providers)
 	if err != nil {
 		return err
 	}

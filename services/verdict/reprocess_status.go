@@ -27,7 +27,7 @@ Example:
 
 // Run lists the runs.
 func (cmd *reprocessListCommand) Run(out io.Writer, flags *settingFlags, providers []provider.Provider) error {
-	ctx, o, stop, err := openReprocess(flags, providers)
+	ctx, o, stop, err := attend(flags, providers)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ Example:
 
 // Run shows the run.
 func (cmd *reprocessStatusCommand) Run(out io.Writer, flags *settingFlags, providers []provider.Provider) error {
-	ctx, o, stop, err := openReprocess(flags, providers)
+	ctx, o, stop, err := attend(flags, providers)
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ Example:
 
 // Run forgets the run.
 func (cmd *reprocessForgetCommand) Run(out io.Writer, flags *settingFlags, providers []provider.Provider) error {
-	ctx, o, stop, err := openReprocess(flags, providers)
+	ctx, o, stop, err := attend(flags, providers)
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (cmd *reprocessForgetCommand) Run(out io.Writer, flags *settingFlags, provi
 
 // ask asks something of a run, and waits until it is so; an empty state is not waited for.
 func (n *reprocessNamed) ask(out io.Writer, flags *settingFlags, providers []provider.Provider, wanted string, until runs.State) error {
-	ctx, o, stop, err := openReprocess(flags, providers)
+	ctx, o, stop, err := attend(flags, providers)
 	if err != nil {
 		return err
 	}

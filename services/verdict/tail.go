@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -72,14 +70,11 @@ func (cmd *tailCommand) Run(out io.Writer, flags *settingFlags, providers []prov
 	if err := cmd.check(providers); err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // A second interrupt ends the process at once.
-	operator, err := openOperator(ctx, flags.load(), providers)
+	ctx, operator, stop, err := attend(flags, providers)
 	if err != nil {
 		return err
 	}
-	defer operator.Close()
+	defer stop()
 	t := tailer{cmd: cmd, bus: operator.bus, out: bufio.NewWriterSize(out, tailBuffer), errs: os.Stderr, colours: wantsColours(out)}
 	if err := t.begin(ctx); err != nil {
 		return err
