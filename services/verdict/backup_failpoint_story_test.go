@@ -24,6 +24,7 @@ func (in *installation) mustBeKilled(t *testing.T, at failpoint.Name, n int, arg
 
 // An archive that is killed has trimmed nothing that is not on disk, and the same command goes on.
 func TestArchiveIsKilled(t *testing.T) {
+	t.Parallel()
 	for _, at := range []failpoint.Name{failpoint.ArchiveWritten, failpoint.ArchiveTrimmed} {
 		t.Run(string(at), func(t *testing.T) {
 			t.Parallel()
@@ -65,6 +66,7 @@ func TestArchiveIsKilled(t *testing.T) {
 
 // A backup that is killed is none; the same command makes one.
 func TestBackupIsKilled(t *testing.T) {
+	t.Parallel()
 	in := startInstallation(t, allInOne)
 	in.keysElsewhere()
 	must(t, in.start())
@@ -91,6 +93,7 @@ func TestBackupIsKilled(t *testing.T) {
 
 // A restore that is killed leaves what no service starts with, and the same command goes on.
 func TestRestoreIsKilled(t *testing.T) {
+	t.Parallel()
 	for name, at := range map[string]struct {
 		place failpoint.Name
 		n     int

@@ -9,6 +9,7 @@ import (
 
 // With PostgreSQL a backup has the streams; an empty database is filled from them.
 func TestBackupAndRestoreWithPostgres(t *testing.T) {
+	t.Parallel()
 	for _, f := range forms {
 		if f.database == nil {
 			continue

@@ -266,6 +266,7 @@ func (in *installation) addTeam(t *testing.T) string {
 
 // Bad input is refused before anything is written.
 func TestRestoreRefuses(t *testing.T) {
+	t.Parallel()
 	in := startInstallation(t, allInOne)
 	in.keysElsewhere()
 	must(t, in.start())

@@ -34,6 +34,7 @@ func leavesNothing(t *testing.T, temporary string) {
 
 // The benchmark runs in the all-in-one and the split form, and every figure of it has a baseline.
 func TestBenchMeasures(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "bench.json")
 	command, temporary := benchProgram(t, "--quick", "--only", "ingest,stages", "--json", file)
 	out, err := command.CombinedOutput()
@@ -61,6 +62,7 @@ func TestBenchMeasures(t *testing.T) {
 }
 
 func TestBenchThatIsInterruptedLeavesNothing(t *testing.T) {
+	t.Parallel()
 	command, temporary := benchProgram(t, "--only", "ingest", "--seconds", "600", "--connections", "1")
 	progress, err := command.StderrPipe()
 	must(t, err)
@@ -77,6 +79,7 @@ func TestBenchThatIsInterruptedLeavesNothing(t *testing.T) {
 }
 
 func TestBenchRefusesWhatIsNoMeasurement(t *testing.T) {
+	t.Parallel()
 	for _, args := range [][]string{{"--only", "weather"}, {"--seconds", "0"}, {"--connections", "0"}, {"--provider", "nobody"}, {"--provider", "treezor"}} {
 		command, temporary := benchProgram(t, args...)
 		if out, err := command.CombinedOutput(); err == nil {

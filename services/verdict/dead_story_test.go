@@ -133,6 +133,7 @@ func (in *installation) deliveries(t *testing.T) []map[string]any {
 // Deliveries that a broken folder cannot read become dead letters. Once it is mended they are redriven, and everything is as if it never
 // had been broken: also in a read model that is made anew.
 func TestPoisonedDeliveries(t *testing.T) {
+	t.Parallel()
 	for _, f := range forms {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
@@ -211,7 +212,7 @@ func (in *installation) mustRebuildAlike(t *testing.T) {
 	t.Helper()
 	before := in.deliveries(t)
 	must(t, in.stop())
-	must(t, in.remove("readmodel*.db*"))
+	in.loseReadModel(t)
 	must(t, in.start())
 	must(t, in.within("have the same deliveries", func() error {
 		rows, err := pages[map[string]any](in, "/v1/deliveries?limit=500")
@@ -224,6 +225,7 @@ func (in *installation) mustRebuildAlike(t *testing.T) {
 
 // What is discarded stays dead, with its cause, though there is no letter any more.
 func TestDiscardedDeliveries(t *testing.T) {
+	t.Parallel()
 	in, poisoned := poison(t, allInOne, "idenfy")
 	open := in.awaitLetters(t, poisoned)
 	must(t, in.account())
@@ -245,6 +247,7 @@ func TestDiscardedDeliveries(t *testing.T) {
 
 // What told of nothing is redriven once the provider's folder has learnt it.
 func TestUnhandledDeliveries(t *testing.T) {
+	t.Parallel()
 	want := undisturbed(t)
 	in, poisoned := poison(t, allInOne, "idenfy:unhandled")
 	count := func(outcome string) int {
@@ -282,6 +285,7 @@ func TestUnhandledDeliveries(t *testing.T) {
 
 // Who redrives is killed in the middle. The same command goes on with the rest, also with what tells of nothing once it can be read.
 func TestRedriveIsKilled(t *testing.T) {
+	t.Parallel()
 	want := undisturbed(t)
 	in, poisoned := poison(t, allInOne, "treezor")
 	in.awaitLetters(t, poisoned)
@@ -312,6 +316,7 @@ func TestRedriveIsKilled(t *testing.T) {
 
 // Where nothing runs, the commands say so.
 func TestDeadWithoutVerdict(t *testing.T) {
+	t.Parallel()
 	in := startInstallation(t, allInOne)
 	in.mustRefuse(t, "there is no Verdict in the data directory", "dead", "list")
 	must(t, os.WriteFile(filepath.Join(in.data(), "nats-admin-password"), []byte("x"), 0o600))

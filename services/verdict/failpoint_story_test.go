@@ -27,6 +27,7 @@ const (
 // what was taken comes to one outcome, and the verifications to the same states as if nothing
 // had happened. The senders do what the providers do: they send again what was not answered.
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	for _, f := range forms {
 		for _, name := range onTheWay() {
 			for _, crash := range []struct {
@@ -138,13 +139,13 @@ func TestStateFromBackup(t *testing.T) {
 
 // A read model that is lost is made anew from the streams, as far back as they reach.
 func TestReadModelLost(t *testing.T) {
-	eachInFiles(t, func(t *testing.T, in *installation) {
+	eachForm(t, func(t *testing.T, in *installation) {
 		want := undisturbed(t)
 		must(t, in.start())
 		must(t, in.deliverAll(everything(t)))
 		must(t, in.account())
 		must(t, in.stop())
-		must(t, in.remove("readmodel*.db*"))
+		in.loseReadModel(t)
 		must(t, in.start())
 		in.mustEndAs(t, want)
 	})

@@ -54,6 +54,7 @@ func (in *installation) outcomes(stream string) (map[uint64]string, error) {
 
 // What is held is shown, released, or discarded, by somebody who is killed between any two steps and begins again.
 func TestHeldDeliveries(t *testing.T) {
+	t.Parallel()
 	for _, f := range forms {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
@@ -129,6 +130,7 @@ func TestHeldDeliveries(t *testing.T) {
 
 // The process that redrives is killed between any two steps. Everything comes to the same as if nothing had happened.
 func TestCrashWhileRedriving(t *testing.T) {
+	t.Parallel()
 	for _, name := range []failpoint.Name{failpoint.RedriveHandled, failpoint.RedriveClosed, failpoint.RedriveReplaced} {
 		t.Run(string(name), func(t *testing.T) {
 			t.Parallel()
@@ -171,6 +173,7 @@ func TestCrashWhileRedriving(t *testing.T) {
 
 // Who discards is killed between telling and taking out. The same command goes on, and nothing differs.
 func TestCrashWhileDiscarding(t *testing.T) {
+	t.Parallel()
 	in, poisoned := poison(t, allInOne, "idenfy")
 	in.awaitLetters(t, poisoned)
 	must(t, in.account())

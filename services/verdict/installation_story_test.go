@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -302,8 +303,38 @@ func (in *installation) remove(pattern string) error {
 	return err
 }
 
+// readModelTables are those of a read model that is kept in PostgreSQL.
+const readModelTables = "verification, verification_event, unknown_value, delivery, claims, progress, schema_version_readmodel"
+
+// loseReadModel deletes the tables that are read, while nothing runs.
+func (in *installation) loseReadModel(t *testing.T) {
+	t.Helper()
+	if in.form.database == nil {
+		must(t, in.remove("readmodel*.db*"))
+		return
+	}
+	db, err := sql.Open("pgx", in.settings["VERDICT_DATABASE_URL"])
+	must(t, err)
+	_, err = db.ExecContext(t.Context(), "DROP TABLE "+readModelTables)
+	must(t, errors.Join(err, db.Close()))
+}
+
+// eachForm runs a test in every form.
+func eachForm(t *testing.T, test func(*testing.T, *installation)) {
+	t.Helper()
+	t.Parallel()
+	for _, f := range forms {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, startInstallation(t, f))
+		})
+	}
+}
+
 // eachInFiles runs a test in every form that keeps its databases in files.
 func eachInFiles(t *testing.T, test func(*testing.T, *installation)) {
+	t.Helper()
+	t.Parallel()
 	for _, f := range forms {
 		if f.database == nil {
 			t.Run(f.name, func(t *testing.T) {

@@ -19,6 +19,7 @@ const (
 // What is stopped under load, or ends as in a power failure, and is started again loses nothing
 // and doubles nothing.
 func TestStopUnderLoad(t *testing.T) {
+	t.Parallel()
 	for _, f := range forms {
 		for name, halt := range map[string]func(*installation) error{"stop": (*installation).stop, "kill": (*installation).kill} {
 			t.Run(f.name+"/"+name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/sha256"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -77,7 +78,16 @@ var around = func(run func() int) int { return run() }
 
 type surrounded struct{ *testing.M }
 
-func (s surrounded) Run() int { return around(s.M.Run) }
+// atOnce is how many stories run at a time where -parallel says nothing: they wait for disks and timers more than they compute.
+const atOnce = "6"
+
+func (s surrounded) Run() int {
+	if err := flag.Set("test.parallel", atOnce); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return around(s.M.Run)
+}
 
 // lifelineVariable tells a program that its third file ends with the process that started it.
 const lifelineVariable = "STORY_LIFELINE"

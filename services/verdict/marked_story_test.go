@@ -111,6 +111,7 @@ func newTraces(t *testing.T) *traces {
 // Personal data goes in everywhere where a provider, or somebody who pretends to be one, can put
 // it, and comes out at the claims and nowhere else.
 func TestMarkedPayloads(t *testing.T) {
+	t.Parallel()
 	for _, f := range forms {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()

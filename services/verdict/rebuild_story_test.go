@@ -13,16 +13,6 @@ import (
 	"github.com/verdict-stream/verdict/pkg/runs"
 )
 
-// eachForm runs a test in every form.
-func eachForm(t *testing.T, test func(*testing.T, *installation)) {
-	for _, f := range forms {
-		t.Run(f.name, func(t *testing.T) {
-			t.Parallel()
-			test(t, startInstallation(t, f))
-		})
-	}
-}
-
 // rebuild is the rebuild of the read model as status lists it.
 func (in *installation) rebuild() (r runs.Run, err error) {
 	s := in.command(nil, "rebuild", "status", "--json")
@@ -145,6 +135,7 @@ func TestRebuildReadModel(t *testing.T) {
 
 // Who asks where none runs is told, and so is who starts one whose read model cannot be found.
 func TestRebuildNeedsAVerdictThatRuns(t *testing.T) {
+	t.Parallel()
 	in := startInstallation(t, allInOne)
 	in.mustRefuse(t, "there is no Verdict in the data directory", "rebuild", "readmodel")
 	must(t, os.WriteFile(filepath.Join(in.data(), "readmodel.current"), []byte("x"), 0o600))

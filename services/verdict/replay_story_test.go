@@ -29,6 +29,7 @@ const (
 // A replay whose process is killed goes on where it was, to every kind of target, while webhooks go on: a file and a stream have every event
 // once, an endpoint at least once and in order.
 func TestReplayKilled(t *testing.T) {
+	t.Parallel()
 	for _, f := range forms {
 		t.Run(f.name, func(t *testing.T) {
 			in := startInstallation(t, f)
@@ -215,6 +216,7 @@ func withoutRepeats(list []string) (once []string) {
 
 // Another terminal pauses, resumes and cancels a replay; what it made is gone then. One whose process was killed can be cancelled, too.
 func TestReplayFromAnotherTerminal(t *testing.T) {
+	t.Parallel()
 	in := startInstallation(t, allInOne)
 	must(t, in.start())
 	deliverReplayed(t, in, 0, replayEvents)
@@ -257,6 +259,7 @@ func TestReplayFromAnotherTerminal(t *testing.T) {
 
 // A replay that was asked for over the API survives the death of the process that works on it.
 func TestReplayOfTheAPIKilled(t *testing.T) {
+	t.Parallel()
 	for _, f := range forms {
 		t.Run(f.name, func(t *testing.T) {
 			in := startInstallation(t, f)

@@ -17,6 +17,7 @@ import (
 // The decoder of a provider is mended: what it could not read before, and what it read wrongly, comes out right, whatever is killed
 // meanwhile; and nothing is emitted of what has always been right.
 func TestReprocess(t *testing.T) {
+	t.Parallel()
 	for _, f := range forms {
 		for _, crash := range []failpoint.Name{"", failpoint.ReprocessApplied, failpoint.ReprocessPublished} {
 			t.Run(f.name+"/"+string(crash), func(t *testing.T) {
@@ -136,6 +137,7 @@ func (in *installation) awaitReprocess(t *testing.T, name string) (run runs.Run)
 
 // A state is made anew beside the one in use, and takes its place, wherever the process is killed.
 func TestRebuildState(t *testing.T) {
+	t.Parallel()
 	for _, f := range forms {
 		for _, crash := range []failpoint.Name{"", failpoint.RebuildCompared, failpoint.RebuildRenamed} {
 			if crash == failpoint.RebuildRenamed && f.database != nil {

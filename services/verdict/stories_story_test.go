@@ -22,6 +22,7 @@ import (
 // TestStories runs every story in every form, and those of one form in that one. At the end of
 // each everything is accounted for and stopped.
 func TestStories(t *testing.T) {
+	t.Parallel()
 	for _, f := range forms {
 		t.Run(f.name, func(t *testing.T) {
 			files, err := filepath.Glob("testdata/stories/*.txtar")

@@ -16,6 +16,7 @@ import (
 // What is printed with a position in a file is every event of the stream in order, whatever is killed and started again: the command, and
 // everything else. Only after a crash of the command may events be printed again.
 func TestTailGoesOn(t *testing.T) {
+	t.Parallel()
 	for _, f := range forms {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
