@@ -30,14 +30,15 @@ type peer struct {
 	mu       sync.Mutex
 	seq      uint64
 	requests int
-	received map[string]int // by body, where it was taken
+	received map[string]int  // by body, where it was taken
+	hungUp   map[string]bool // by body
 	records  map[string]*verification.Record
 	events   map[string][]verification.Change // by the name of the record
 }
 
 type faults struct {
 	busy         int           // that many requests are answered with 503 at first
-	hangUp       int           // of that many requests, one is cut off
+	hangUp       int           // of that many requests, one is cut off; no body more than once
 	trusting     bool          // bad signatures are taken
 	forgetful    bool          // what was taken has no effect
 	refusedAlike int           // every webhook is answered with this status
@@ -48,7 +49,7 @@ type faults struct {
 }
 
 func newPeer(t *testing.T, f faults) *peer {
-	p := &peer{faults: f, providers: all.Providers(), received: map[string]int{}, records: map[string]*verification.Record{}, events: map[string][]verification.Change{}}
+	p := &peer{faults: f, providers: all.Providers(), received: map[string]int{}, hungUp: map[string]bool{}, records: map[string]*verification.Record{}, events: map[string][]verification.Change{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /webhooks/{provider}/{segment...}", p.webhook)
 	mux.HandleFunc("POST /webhooks/{provider}", p.webhook)
@@ -87,7 +88,8 @@ func (p *peer) webhook(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case p.requests <= p.busy:
 		refuse(w, http.StatusServiceUnavailable, "unavailable")
-	case p.hangUp > 0 && p.requests%p.hangUp == 0:
+	case p.hangUp > 0 && p.requests%p.hangUp == 0 && !p.hungUp[string(body)]:
+		p.hungUp[string(body)] = true
 		panic(http.ErrAbortHandler)
 	case p.refusedAlike > 0:
 		w.WriteHeader(p.refusedAlike)
