@@ -19,13 +19,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/verdict-stream/verdict/pkg/durable"
 )
 
 // ErrNone means that there is no archive in the directory.
@@ -188,7 +189,7 @@ func (a *Archive) next() uint64 {
 }
 
 // partSuffix ends the names of files that are being written.
-const partSuffix = ".part"
+const partSuffix = durable.Unfinished
 
 // tidy removes what a crash left behind: files of the archive's names that its manifest does not have.
 func (a *Archive) tidy() error {
@@ -223,19 +224,7 @@ func (a *Archive) save() error {
 	if err != nil {
 		return fmt.Errorf("write the manifest: %w", err)
 	}
-	part := filepath.Join(a.dir, manifestName+partSuffix)
-	file, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, fileMode)
-	if err == nil {
-		_, err = file.Write(append(content, '\n'))
-		err = errors.Join(err, file.Sync(), file.Close())
-	}
-	if err == nil {
-		err = os.Rename(part, filepath.Join(a.dir, manifestName))
-	}
-	if err == nil {
-		err = syncDir(a.dir)
-	}
-	if err != nil {
+	if err := durable.Replace(filepath.Join(a.dir, manifestName), append(content, '\n')); err != nil {
 		return fmt.Errorf("write the manifest: %w", err)
 	}
 	return nil
@@ -245,14 +234,6 @@ func (a *Archive) save() error {
 func (a *Archive) MarkTrimmed() error {
 	a.manifest.Trimmed = a.manifest.Through
 	return a.save()
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // Copy copies an archive that may be extended meanwhile, as it is at one moment, to an empty or missing directory. It returns ErrNone where there is none.
@@ -286,26 +267,12 @@ func (a *Archive) copy(to string) error {
 		files = append(files[:len(files):len(files)], *a.manifest.Latest)
 	}
 	for _, f := range files {
-		if err := copyFile(filepath.Join(a.dir, f.Name), filepath.Join(to, f.Name)); err != nil {
+		if err := durable.Copy(filepath.Join(a.dir, f.Name), filepath.Join(to, f.Name)); err != nil {
 			return err
 		}
 	}
 	copied := Archive{dir: to, manifest: a.manifest}
 	return copied.save()
-}
-
-func copyFile(from, to string) error {
-	source, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer source.Close()
-	target, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, fileMode)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(target, source)
-	return errors.Join(err, target.Sync(), target.Close())
 }
 
 // Rebind makes the archive one of another stream, which was restored from a backup of the one that it is of.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/durable"
 	"github.com/verdict-stream/verdict/pkg/store"
 )
 
@@ -228,7 +229,7 @@ func (w *writer) finish(ctx context.Context, a *Archive, name string) (File, err
 	if err := os.Rename(w.to.Name(), filepath.Join(a.dir, name)); err != nil {
 		return File{}, err
 	}
-	return w.file, syncDir(a.dir)
+	return w.file, durable.Sync(a.dir)
 }
 
 // abandon closes and removes the file.

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
+
+	"github.com/verdict-stream/verdict/pkg/durable"
 )
 
 // Identity remembers one short text for a consumer, at best where the team keeps what it makes of the events. Load returns an empty text where
@@ -32,16 +33,7 @@ func (f identityFile) Load(context.Context) (string, error) {
 
 // Save replaces the file as a whole.
 func (f identityFile) Save(_ context.Context, identity string) error {
-	temporary, err := os.CreateTemp(filepath.Dir(string(f)), ".identity-*")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(temporary.Name()) }()
-	_, err = temporary.WriteString(identity + "\n")
-	if err := errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temporary.Name(), string(f))
+	return durable.Replace(string(f), []byte(identity+"\n"))
 }
 
 // recognise compares what is read now with what was read before, and tells whether there was anything before.

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/verdict-stream/verdict/pkg/durable"
 )
 
 // createOnce makes the file with the content, durably and whole or not at all,
@@ -26,7 +28,7 @@ func createOnce(path string, content []byte) (mine bool, err error) {
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return false, err
 	}
-	return err == nil, syncDir(folder)
+	return err == nil, durable.Sync(folder)
 }
 
 // erase overwrites the file and removes it, durably, and reports whether it was
@@ -55,7 +57,7 @@ func erase(path string) (mine bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	return true, syncDir(filepath.Dir(path))
+	return true, durable.Sync(filepath.Dir(path))
 }
 
 // makeDir makes the directory and the missing ones above it, durably, for their
@@ -76,14 +78,5 @@ func makeDir(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncDir(parent)
-}
-
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
-	file, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(file.Sync(), file.Close())
+	return durable.Sync(parent)
 }

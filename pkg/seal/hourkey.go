@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/verdict-stream/verdict/pkg/durable"
 )
 
 // hourKey is the key of a slot.
@@ -39,7 +41,7 @@ func (k *Keyring) sealingKey(slot string) (hourKey, error) {
 		return hourKey{}, err
 	}
 	// Whoever made the key may not have come to sync its name yet.
-	if err := errors.Join(syncDir(filepath.Dir(k.path(slot))), syncDir(k.dir)); err != nil {
+	if err := errors.Join(durable.Sync(filepath.Dir(k.path(slot))), durable.Sync(k.dir)); err != nil {
 		return hourKey{}, fmt.Errorf("make key %s durable: %w", slot, err)
 	}
 	k.cache(slot, cachedKey{hourKey: key, read: time.Now(), durable: true})

@@ -3,9 +3,10 @@ package crash
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/verdict-stream/verdict/pkg/durable"
 )
 
 // The databases of an installation, with what lies beside them.
@@ -30,7 +31,7 @@ func copyFiles(from, to, pattern string) error {
 	files, globErr := filepath.Glob(filepath.Join(from, pattern))
 	err = errors.Join(err, globErr)
 	for _, file := range files {
-		err = errors.Join(err, copyFile(file, filepath.Join(to, filepath.Base(file))))
+		err = errors.Join(err, durable.Copy(file, filepath.Join(to, filepath.Base(file))))
 	}
 	if err == nil && len(files) == 0 {
 		err = errors.New("there is none")
@@ -39,18 +40,4 @@ func copyFiles(from, to, pattern string) error {
 		return fmt.Errorf("copy %s: %w", pattern, err)
 	}
 	return nil
-}
-
-func copyFile(from, to string) error {
-	source, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer source.Close()
-	target, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(target, source)
-	return errors.Join(err, target.Close())
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/durable"
 	"github.com/verdict-stream/verdict/pkg/event"
 	"github.com/verdict-stream/verdict/pkg/failpoint"
 	"github.com/verdict-stream/verdict/pkg/relay"
@@ -161,39 +162,13 @@ func (o *outgoing) setAside(row relay.Row) (file string, err error) {
 	if err := os.MkdirAll(o.aside, 0o700); err != nil {
 		return "", err
 	}
-	if err := syncDir(filepath.Dir(o.aside)); err != nil {
+	if err := durable.Sync(filepath.Dir(o.aside)); err != nil {
 		return "", err
 	}
 	key := digestOf(row.Message.Header[event.MessageID][0])
 	// The index alone would be that of another webhook once a damaged spool was moved away.
 	file = filepath.Join(o.aside, fmt.Sprintf("unpublishable-%d-%x.json", row.ID, key[:4]))
-	return file, writeDurably(file, content)
-}
-
-// writeDurably writes a file that is whole or not there, also after a power cut.
-func writeDurably(path string, content []byte) error {
-	unfinished := path + ".unfinished"
-	file, err := os.OpenFile(unfinished, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(content)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(unfinished, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes the names in a directory durable.
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return file, durable.Replace(file, content)
 }
 
 // Resync reads which keys the stream has got since the recorded position. In a stream that is

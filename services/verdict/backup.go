@@ -18,6 +18,7 @@ import (
 
 	"github.com/verdict-stream/verdict/pkg/archive"
 	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/durable"
 	"github.com/verdict-stream/verdict/pkg/failpoint"
 	"github.com/verdict-stream/verdict/pkg/provider"
 	"github.com/verdict-stream/verdict/pkg/spool"
@@ -104,7 +105,7 @@ func (b *backup) make(ctx context.Context) error {
 	if err := os.Rename(b.dir, b.to); err != nil {
 		return fmt.Errorf("finish the backup: %w", err)
 	}
-	return syncDirectory(filepath.Dir(b.to))
+	return durable.Sync(filepath.Dir(b.to))
 }
 
 // begin makes the directory in which the backup grows, in the place of one that was not finished.
@@ -198,7 +199,7 @@ func (b *backup) spool(ctx context.Context) error {
 	}
 	for _, entry := range entries {
 		if strings.HasSuffix(entry.Name(), ".json") && entry.Type().IsRegular() {
-			err = errors.Join(err, copyFile(filepath.Join(aside, entry.Name()), filepath.Join(b.dir, backupAside, entry.Name())))
+			err = errors.Join(err, durable.Copy(filepath.Join(aside, entry.Name()), filepath.Join(b.dir, backupAside, entry.Name())))
 		}
 	}
 	if err != nil {
@@ -288,7 +289,7 @@ func (b *backup) sums(ctx context.Context) error {
 			return err
 		}
 		if entry.IsDir() {
-			return syncDirectory(path)
+			return durable.Sync(path)
 		}
 		name, err := filepath.Rel(b.dir, path)
 		if err != nil {

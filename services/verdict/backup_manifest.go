@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/durable"
 	"github.com/verdict-stream/verdict/pkg/spool"
 )
 
@@ -71,7 +72,7 @@ func (m *backupManifest) save(dir string) error {
 	if err != nil {
 		return fmt.Errorf("write the manifest: %w", err)
 	}
-	if err := writeFileDurably(filepath.Join(dir, backupManifestName), append(content, '\n')); err != nil {
+	if err := durable.Replace(filepath.Join(dir, backupManifestName), append(content, '\n')); err != nil {
 		return fmt.Errorf("write the manifest: %w", err)
 	}
 	return nil
@@ -160,47 +161,6 @@ func sumFile(path, name string) (backupFile, error) {
 	sum := sha256.New()
 	n, err := io.Copy(sum, file)
 	return backupFile{Name: name, Bytes: n, SHA256: hex.EncodeToString(sum.Sum(nil))}, err
-}
-
-// writeFileDurably writes a file that is whole or not there, also after a power cut.
-func writeFileDurably(path string, content []byte) error {
-	unfinished := path + ".new"
-	file, err := os.OpenFile(unfinished, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(content)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(unfinished, path); err != nil {
-		return err
-	}
-	return syncDirectory(filepath.Dir(path))
-}
-
-// copyFile copies a file durably.
-func copyFile(from, to string) error {
-	source, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer source.Close()
-	target, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(target, source)
-	return errors.Join(err, target.Sync(), target.Close())
-}
-
-// syncDirectory makes the names in a directory durable.
-func syncDirectory(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // lockDirectory makes a directory where it is missing, and keeps others from doing the same work in it until the file is closed.

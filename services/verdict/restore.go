@@ -18,6 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/durable"
 	"github.com/verdict-stream/verdict/pkg/failpoint"
 )
 
@@ -120,7 +121,7 @@ func (r *restore) saveNote() error {
 	if err != nil {
 		return err
 	}
-	return writeFileDurably(filepath.Join(r.cfg.DataDir, restoreNoteName), content)
+	return durable.Replace(filepath.Join(r.cfg.DataDir, restoreNoteName), content)
 }
 
 func (r *restore) run(ctx context.Context) (err error) {
@@ -167,7 +168,7 @@ func (r *restore) run(ctx context.Context) (err error) {
 	if err := os.Remove(filepath.Join(r.cfg.DataDir, restoreNoteName)); err != nil {
 		return err
 	}
-	return syncDirectory(r.cfg.DataDir)
+	return durable.Sync(r.cfg.DataDir)
 }
 
 // target looks whether the data directory may be written to: it is empty, but for what no backup holds, or has an unfinished restore of this backup.

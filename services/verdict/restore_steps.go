@@ -12,6 +12,7 @@ import (
 
 	"github.com/verdict-stream/verdict/pkg/archive"
 	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/durable"
 	"github.com/verdict-stream/verdict/pkg/failpoint"
 	"github.com/verdict-stream/verdict/pkg/spool"
 	"github.com/verdict-stream/verdict/pkg/store"
@@ -44,7 +45,7 @@ func (r *restore) files(ctx context.Context) error {
 		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 			return err
 		}
-		if err := copyFile(filepath.Join(r.from, f.Name), to); err != nil {
+		if err := durable.Copy(filepath.Join(r.from, f.Name), to); err != nil {
 			return err
 		}
 	}
@@ -152,6 +153,6 @@ func syncTree(dir string) error {
 		if !entry.IsDir() && !entry.Type().IsRegular() {
 			return nil
 		}
-		return syncDirectory(path)
+		return durable.Sync(path)
 	})
 }
