@@ -233,7 +233,7 @@ func (in *installation) kill() error {
 
 const (
 	// deadline is how long anything that must happen may take.
-	deadline = 30 * time.Second
+	deadline = time.Minute
 	// pollPause is between two looks at whether it has.
 	pollPause = 20 * time.Millisecond
 )
