@@ -131,7 +131,7 @@ func (in *installation) deliveries(t *testing.T) []map[string]any {
 }
 
 // Deliveries that a broken folder cannot read become dead letters. Once it is mended they are redriven, and everything is as if it never
-// had been broken: also in a read model that is made anew.
+// had been broken: also in a read model that is made anew, and for the doctor.
 func TestPoisonedDeliveries(t *testing.T) {
 	t.Parallel()
 	for _, f := range forms {
@@ -156,6 +156,12 @@ func TestPoisonedDeliveries(t *testing.T) {
 			}
 			if text := in.mustSay(t, "dead", "show", fmt.Sprint(open[0].Letter)); !strings.Contains(text, open[0].EventID) || !strings.Contains(text, "stored ") {
 				t.Errorf("dead show says\n%s", text)
+			}
+
+			// Open letters explain their deliveries: they are work, and no finding.
+			in.mustBeWell(t)
+			if text := in.mustSay(t, "doctor", "--only", "deliveries", "--only", "letters"); !strings.Contains(text, fmt.Sprintf("(%d)\n           %[1]d open of lifecycle-idenfy: verdict dead list --consumer lifecycle-idenfy", poisoned)) {
+				t.Errorf("doctor says\n%s", text)
 			}
 
 			if rows, err := pages[map[string]any](in, "/v1/dead?limit=5&provider=idenfy"); err != nil || len(rows) != poisoned {
@@ -190,6 +196,9 @@ func TestPoisonedDeliveries(t *testing.T) {
 			}
 			in.awaitLetters(t, 0)
 			in.mustRefuse(t, "nothing is chosen", "dead", "redrive", "--all", "--yes")
+			if text := in.mustSay(t, "doctor", "--only", "letters"); strings.Contains(text, "open of") {
+				t.Errorf("doctor says\n%s", text)
+			}
 			must(t, in.account())
 			got, err := in.states()
 			must(t, err)
@@ -201,7 +210,9 @@ func TestPoisonedDeliveries(t *testing.T) {
 			if len(audited) != 2 || !bytes.Contains(audited[1].Data, []byte(`"filter":"provider=idenfy"`)) {
 				t.Errorf("%d are audited: %s", len(audited), audited[len(audited)-1].Data)
 			}
+			in.mustBeWell(t)
 			in.mustRebuildAlike(t)
+			in.mustBeWell(t)
 			must(t, in.stop())
 		})
 	}
