@@ -122,7 +122,8 @@ func replayDone(run runs.Run) string {
 		where = fmt.Sprintf("the stream %s (kyc.replay.%s.>), which keeps them for %v", bus.ReplayStream(run.Name), run.Name, spec.Keep())
 	}
 	took := run.EndedAt.Sub(run.StartedAt)
-	return fmt.Sprintf("%s: %s events are in %s, after %v", run.Name, humanize.Comma(int64(run.Done)), where, took.Round(100*time.Millisecond))
+	return fmt.Sprintf("%s: %s events are in %s, after %v; what follows begins after %d of %s",
+		run.Name, humanize.Comma(int64(run.Done)), where, took.Round(100*time.Millisecond), spec.Through, spec.Stream)
 }
 
 // tellReplay says on standard error how far a run is, until ctx ends.

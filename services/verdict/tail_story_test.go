@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -23,13 +24,13 @@ func TestTailGoesOn(t *testing.T) {
 			in := startInstallation(t, f)
 			must(t, in.start())
 			printed := filepath.Join(in.dir, "printed")
-			tail := startTail(t, in, printed)
+			tail := startTail(t, in, printed, 0)
 			traffic := startTraffic(in, loadSize)
 			for i := range stops {
 				traffic.awaitProgress((i + 1) * loadSize / (stops + 1))
 				must(t, in.within("print more", func() error { return printedMore(printed, i*10) }))
 				must(t, tail.kill())
-				tail = startTail(t, in, printed)
+				tail = startTail(t, in, printed, 0)
 				must(t, in.kill())
 				must(t, in.start())
 			}
@@ -51,15 +52,15 @@ func TestTailGoesOn(t *testing.T) {
 	}
 }
 
-// startTail appends what is printed to a file, as a shell would.
-func startTail(t *testing.T, in *installation, printed string) *program {
+// startTail appends what is printed to a file, as a shell would. The first one begins after a position.
+func startTail(t *testing.T, in *installation, printed string, after uint64) *program {
 	t.Helper()
 	in.mu.Lock()
 	in.starts++
 	files := filepath.Join(in.dir, "logs", fmt.Sprintf("%02d-tail", in.starts))
 	in.mu.Unlock()
-	script := `exec verdict tail --json --after 0 --resume "$0" >>"$1"`
-	p, err := startProgram("tail", "/bin/sh", []string{"-c", script, filepath.Join(in.dir, "position.json"), printed}, in.environment(in.form.roles[0]), files)
+	script := `exec verdict tail --json --after "$2" --resume "$0" >>"$1"`
+	p, err := startProgram("tail", "/bin/sh", []string{"-c", script, filepath.Join(in.dir, "position.json"), printed, strconv.FormatUint(after, 10)}, in.environment(in.form.roles[0]), files)
 	must(t, err)
 	t.Cleanup(func() { must(t, p.kill()) })
 	return p
