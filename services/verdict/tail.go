@@ -212,32 +212,37 @@ func (t *tailer) round(ctx context.Context) (end uint64, err error) {
 	return state.LastSeq, t.keep()
 }
 
-// print prints one message, if it is asked for.
+// print prints one message, if it is asked for. One that cannot be read is told of and left out: it must not keep anybody from the next ones.
 func (t *tailer) print(m bus.Stored) error {
-	envelope, err := event.Decode(m.Header, m.Data)
+	line, err := t.line(m)
 	if err != nil {
-		return fmt.Errorf("message %d of %s: %w", m.Seq, m.Stream, err)
+		fmt.Fprintf(t.errs, "verdict tail: message %d of %s is left out: %s\n", m.Seq, m.Stream, harmless(err.Error()))
 	}
-	v, published, err := event.VerificationOf(envelope)
-	if err != nil {
-		return fmt.Errorf("message %d of %s: %w", m.Seq, m.Stream, err)
-	}
-	if t.cmd.matches(&v) {
-		line := []byte(tailLine(m, &v, published, t.colours))
-		if t.cmd.JSON {
-			if line, err = tailJSON(m, envelope); err != nil {
-				return fmt.Errorf("message %d of %s: %w", m.Seq, m.Stream, err)
-			}
-		}
-		if err := t.write(line); err != nil {
-			return err
-		}
+	if err := t.write(line); err != nil {
+		return err
 	}
 	t.position.Sequence = m.Seq
 	if time.Since(t.keptAt) < tailKeep {
 		return nil
 	}
 	return t.keep()
+}
+
+// line is what is printed of a message: nothing where it is not asked for.
+func (t *tailer) line(m bus.Stored) ([]byte, error) {
+	envelope, err := event.Decode(m.Header, m.Data)
+	if err != nil {
+		return nil, err
+	}
+	v, published, err := event.VerificationOf(envelope)
+	switch {
+	case err != nil || !t.cmd.matches(&v):
+		return nil, err
+	case t.cmd.JSON:
+		return tailJSON(m, envelope)
+	default:
+		return []byte(tailLine(m, &v, published, t.colours)), nil
+	}
 }
 
 // write writes a line as a whole: what is appended to a file that a crash has ended is never glued to the rest of a line.

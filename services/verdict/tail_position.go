@@ -41,9 +41,8 @@ func (t *tailer) begin(ctx context.Context) error {
 	case t.cmd.After != nil:
 		now.Sequence = *t.cmd.After
 	case !since.IsZero():
-		if state.FirstSeq > 1 && state.Messages > 0 && since.Before(state.FirstTime) {
-			return fmt.Errorf("%s begins at %s now, with %d, and older events were removed: use --after %d to begin there",
-				now.Stream, state.FirstTime.UTC().Format(time.RFC3339), state.FirstSeq, state.FirstSeq-1)
+		if err := reachesBack(now.Stream, state, since); err != nil {
+			return err
 		}
 		first, err := t.bus.FirstSince(ctx, now.Stream, since)
 		if err != nil {
@@ -56,6 +55,20 @@ func (t *tailer) begin(ctx context.Context) error {
 		return err
 	}
 	return t.keep()
+}
+
+// reachesBack returns why the events since a time cannot be printed, if some of them were removed.
+func reachesBack(stream string, state bus.StreamState, since time.Time) error {
+	switch {
+	case state.FirstSeq <= 1:
+	case state.Messages == 0 && (state.LastTime.IsZero() || !since.After(state.LastTime)): // The broker may not know any more when the last one was.
+		return fmt.Errorf("%s is empty now, and its events up to %d were removed: use --after %d to begin with what comes next",
+			stream, state.LastSeq, state.LastSeq)
+	case state.Messages > 0 && since.Before(state.FirstTime):
+		return fmt.Errorf("%s begins at %s now, with %d, and older events were removed: use --after %d to begin there",
+			stream, state.FirstTime.UTC().Format(time.RFC3339), state.FirstSeq, state.FirstSeq-1)
+	}
+	return nil
 }
 
 func streamIdentity(state bus.StreamState) string {

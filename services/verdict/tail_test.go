@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"os"
 	"path/filepath"
@@ -40,6 +41,29 @@ func TestTailColours(t *testing.T) {
 	line := tailLine(bus.Stored{Seq: 7, Time: time.Unix(0, 0)}, &v, "approved", true)
 	if want := "\x1b[32mapproved       \x1b[0m"; !strings.Contains(line, want) {
 		t.Errorf("%q does not contain %q", line, want)
+	}
+}
+
+// A message that cannot be read is told of, harmlessly, and what comes after it is printed; the position moves on.
+func TestTailGoesOnBehindWhatCannotBeRead(t *testing.T) {
+	v := event.NewVerification(verification.NewID("idenfy", "id_verification", "a"), verification.Case, verification.Change{
+		Event: "approved", Version: 1, State: verification.State{Status: verification.Approved}, Signal: verification.Signal{At: time.Unix(0, 0)},
+	})
+	header, data, err := v.Encode("test", "approved", "")
+	must(t, err)
+	good := bus.Message{Header: header, Data: data}
+	for _, asJSON := range []bool{false, true} {
+		var out, errs bytes.Buffer
+		tail := tailer{cmd: &tailCommand{JSON: asJSON}, out: bufio.NewWriter(&out), errs: &errs}
+		for seq, m := range []bus.Message{good, {Data: []byte("\x1b[2J")}, {Header: header, Data: []byte("{")}, {Header: map[string][]string{"ce-id": {"%zz\x1b"}}}, good} {
+			must(t, tail.print(bus.Stored{Message: m, Stream: bus.Verifications, Seq: uint64(seq) + 1}))
+		}
+		must(t, tail.keep())
+		said := errs.String()
+		if strings.Count(out.String(), "\n") != 2 || strings.Count(said, "\n") != 3 || strings.ContainsRune(said, '\x1b') ||
+			!strings.Contains(said, "message 3 of KYC_VERIFICATIONS is left out") || tail.position.Sequence != 5 {
+			t.Errorf("printed to %d\n%s\nand\n%q", tail.position.Sequence, out.String(), said)
+		}
 	}
 }
 
