@@ -86,7 +86,7 @@ type behindConsumer struct {
 }
 
 func (cmd *archivePlanCommand) Run(out io.Writer, flags *settingFlags, providers []provider.Provider) error {
-	ctx, o, stop, err := openAtWork(flags, providers)
+	ctx, o, stop, err := attend(flags, providers)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (cmd *archivePlanCommand) Run(out io.Writer, flags *settingFlags, providers
 
 // Run writes the archive and trims the stream. Whatever ends it, it may be run again.
 func (cmd *archiveRunCommand) Run(out io.Writer, flags *settingFlags, providers []provider.Provider) error {
-	ctx, o, stop, err := openAtWork(flags, providers)
+	ctx, o, stop, err := attend(flags, providers)
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ Examples:
 
 // Run copies everything. The directory is there only when that is done.
 func (cmd *backupCommand) Run(out io.Writer, flags *settingFlags, providers []provider.Provider) error {
-	ctx, o, stop, err := openAtWork(flags, providers)
+	ctx, o, stop, err := attend(flags, providers)
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ Examples:
 
 // Run looks and reports. The error is what kept it from looking, or that something was found.
 func (cmd *doctorCommand) Run(out io.Writer, flags *settingFlags, providers []provider.Provider) error {
-	ctx, o, stop, err := openAtWork(flags, providers)
+	ctx, o, stop, err := attend(flags, providers)
 	if err != nil {
 		return err
 	}
@@ -119,18 +119,6 @@ func writeDoctorReport(out io.Writer, report *doctor.Report) error {
 	return err
 }
 
-// openAtWork connects an operator who needs what development mode has made, where it is on.
-func openAtWork(flags *settingFlags, providers []provider.Provider) (ctx context.Context, o *operator, stop func(), err error) {
-	if ctx, o, stop, err = attend(flags, providers); err != nil || !o.cfg.Dev {
-		return ctx, o, stop, err
-	}
-	if err := o.cfg.UseDev(); err != nil {
-		stop()
-		return nil, nil, nil, err
-	}
-	return ctx, o, stop, nil
-}
-
 // place is where the installation keeps things, and for how long.
 func (o *operator) place() *process { return &process{cfg: o.cfg, providers: o.providers} }
 
@@ -139,8 +127,11 @@ func (p *process) streamSettings() bus.StreamSettings {
 	return bus.StreamSettings{Retention: p.longestRetention(), DeduplicationWindow: p.cfg.DeduplicationWindow, Replicas: p.cfg.Replicas}
 }
 
-// openKeys opens the key directory where the master key is set and the directory is there; it never makes one.
+// openKeys opens the key directory where the master key is set, or was made by development mode, and the directory is there; it never makes one.
 func (o *operator) openKeys() (*seal.Keyring, error) {
+	if err := o.cfg.UseDevKey(); err != nil {
+		return nil, err
+	}
 	if !o.cfg.MasterKey.IsSet() {
 		return nil, nil
 	}

@@ -72,12 +72,10 @@ func openHeld(flags *settingFlags, providers []provider.Provider) (ctx context.C
 	return ctx, o, &held.Desk{Bus: o.bus, Keys: keys, Providers: o.providers, Retention: o.cfg.retentionOf}, stop, nil
 }
 
-// openKeys opens the key directory, if there is one and its master key is set; it never makes one.
+// openKeys opens the key directory, if there is one and its master key is set or was made by development mode; it never makes one.
 func (c *Config) openKeys() (*seal.Keyring, error) {
-	if c.Dev {
-		if err := c.UseDev(); err != nil {
-			return nil, err
-		}
+	if err := c.UseDevKey(); err != nil {
+		return nil, err
 	}
 	if !c.MasterKey.IsSet() {
 		return nil, nil
