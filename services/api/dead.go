@@ -95,10 +95,10 @@ func (a *api) redrive(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if order.Rate < 0 {
-		return invalidBody("has a rate below 1")
+		return invalidBody("has a rate below 0")
 	}
 	return a.order(w, r, order.DryRun == nil || *order.DryRun, repairSpec{
-		Action: actionRedrive, Rate: float64(order.Rate), Selection: letters.Selection{
+		Action: actionRedrive, Rate: order.Rate, Selection: letters.Selection{
 			Letter: order.Letter, Consumer: order.Consumer, Provider: order.Provider, Cause: order.Cause, Delivery: order.Delivery,
 			Since: order.Since, Until: order.Until, All: order.All, Unhandled: order.Unhandled,
 		},

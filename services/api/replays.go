@@ -123,7 +123,7 @@ func (a *api) beginReplay(w http.ResponseWriter, r *http.Request) error {
 // replayRequest is an order in the words of those who replay.
 func (a *api) replayRequest(o *ReplayOrder) (replay.Request, error) {
 	if o.Rate < 0 || o.KeepSeconds < 0 {
-		return replay.Request{}, invalidBody("has a number below 1")
+		return replay.Request{}, invalidBody("has a number below 0")
 	}
 	if o.KeepSeconds > maxKeepSeconds {
 		return replay.Request{}, invalidBody(fmt.Sprintf("has keep_seconds above %d", maxKeepSeconds))
@@ -143,7 +143,7 @@ func (a *api) replayRequest(o *ReplayOrder) (replay.Request, error) {
 	})
 	return replay.Request{
 		Sandbox: o.Sandbox, Since: o.Since, Until: o.Until, From: o.FromSequence, Through: o.ToSequence, FromFirst: o.FromFirst,
-		Target: o.Target, Rate: float64(o.Rate), Keep: time.Duration(o.KeepSeconds) * time.Second, BearerFile: o.BearerFile, HeaderFile: o.HeaderFile,
+		Target: o.Target, Rate: o.Rate, Keep: time.Duration(o.KeepSeconds) * time.Second, BearerFile: o.BearerFile, HeaderFile: o.HeaderFile,
 		Filter: replay.Filter{
 			Providers: o.Providers, Kinds: o.Kinds, Statuses: o.Statuses, Scope: verification.Scope(o.Scope),
 			Applicant: applicant, Verification: o.Verification,
@@ -183,7 +183,7 @@ func newReplay(r runs.Run) Replay {
 	detail := replay.DetailOf(r)
 	return Replay{
 		Name: r.Name, State: string(r.State), Wanted: orNull(r.Wanted), Stream: spec.Stream, FromSequence: spec.From, ToSequence: spec.Through,
-		Filter: spec.Filter.String(), Target: spec.Target, Rate: orNull(int(spec.Rate)), Done: int(r.Done), Total: int(r.Total), Position: r.Position,
+		Filter: spec.Filter.String(), Target: spec.Target, Rate: orNull(spec.Rate), Done: int(r.Done), Total: int(r.Total), Position: r.Position,
 		Bytes: int(detail.Bytes), EventsPerSecond: int(detail.Rate), SecondsLeft: orNull(seconds(replay.Left(r).Seconds())),
 		AskedBy: r.Actor, Via: spec.Via, CreatedAt: r.CreatedAt, StartedAt: timeOrNull(r.StartedAt), EndedAt: timeOrNull(r.EndedAt), Error: orNull(r.Error),
 	}

@@ -69,6 +69,25 @@ func (s *seeded) askReplays(ask func(method, target string, header ...string) *h
 	}
 }
 
+// A pace may be slower than one a second, and is shown as it was asked for.
+func TestReplayRate(t *testing.T) {
+	s := newSeeded(t)
+	s.fillBroker()
+	begun := answeredAs[ReplayBegunAnswer](s, "/v1/replays", `{"name":"slow","rate":0.5}`).Data
+	shown := answeredAs[ReplayAnswer](s, "/v1/replays/slow", "").Data
+	for _, r := range []*Replay{begun.Replay, &shown} {
+		if r == nil || r.Rate == nil || *r.Rate != 0.5 {
+			t.Errorf("%+v", r)
+		}
+	}
+	if begun.Plan.Seconds != replayedEvents*2 {
+		t.Errorf("%d events take %d s", begun.Plan.Events, begun.Plan.Seconds)
+	}
+	if shown := answeredAs[ReplayAnswer](s, "/v1/replays/waiting", "").Data; shown.Rate != nil {
+		t.Errorf("without a limit: %v", *shown.Rate)
+	}
+}
+
 // A replay that is asked for is planned, worked on here, and can be looked at; a plan alone changes nothing.
 func TestReplays(t *testing.T) {
 	s := newSeeded(t)
@@ -95,7 +114,7 @@ func TestReplays(t *testing.T) {
 		`{"name":"a","target":"file:/etc/x"}`:     {400, "in the directory of replays"},
 		`{"name":"a","target":"ftp://x"}`:         {400, "is none of"},
 		`{"name":"a","misspelt":1}`:               {400, "misspelt"},
-		`{"name":"a","rate":-1}`:                  {400, "below 1"},
+		`{"name":"a","rate":-1}`:                  {400, "below 0"},
 		`{"name":"a","keep_seconds":99999999999}`: {400, "has keep_seconds above"},
 		`{"name":"a","to_sequence":99}`:           {400, "the last sequence"},
 		`{"name":"a","statuses":["rejected"]}`:    {404, "nothing matches"},

@@ -26,7 +26,7 @@ var elsewhere = map[string]string{
 
 // plain are the types of values that need no name.
 var plain = map[string]string{
-	"string": "string", "constant": "string", "date-time": "time.Time", "boolean": "bool", "integer": "int",
+	"string": "string", "constant": "string", "date-time": "time.Time", "boolean": "bool", "integer": "int", "number": "float64",
 }
 
 // answers declares a type for each object and each list of names.

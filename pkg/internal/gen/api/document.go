@@ -62,6 +62,7 @@ type schema struct {
 	MaxLength   *int              `yaml:"maxLength"`
 	Minimum     *int64            `yaml:"minimum"`
 	Maximum     *int64            `yaml:"maximum"`
+	Above       *int64            `yaml:"exclusiveMinimum"`
 	Items       *schema           `yaml:"items"`
 	Properties  map[string]schema `yaml:"properties"`
 	Required    []string          `yaml:"required"`
@@ -83,6 +84,7 @@ var forms = map[string][]string{
 	"date-time": {"type", "format"},
 	"boolean":   {"type", "default"},
 	"integer":   {"type", "minimum", "maximum", "default"},
+	"number":    {"type", "exclusiveMinimum"},
 }
 
 // form says what a schema is, and whether its value may be null.
