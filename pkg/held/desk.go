@@ -46,12 +46,13 @@ type Item struct {
 
 // Filter chooses held deliveries. An empty field chooses all.
 type Filter struct {
-	Provider string
-	Event    string
+	Provider string `json:"provider,omitempty"`
+	Event    string `json:"event,omitempty"`
 	// Delivery is the id of the webhook event.
-	Delivery string
+	Delivery string `json:"delivery,omitempty"`
 	// Since and Until bound since when it is held; Until itself is outside.
-	Since, Until time.Time
+	Since time.Time `json:"since,omitzero"`
+	Until time.Time `json:"until,omitzero"`
 }
 
 func (f *Filter) chooses(i *Item) bool {
@@ -99,13 +100,15 @@ var (
 	ErrNoKeys = errors.New("there are no keys here to open it with: use the settings of the receiver, with its master key and key directory")
 	// ErrExpired means that the time of its body is over.
 	ErrExpired = errors.New("its body can no longer be read, for its retention is over: it can only be discarded")
+	// ErrKeyLost means that its key is missing before its time.
+	ErrKeyLost = errors.New("its key is missing in the key directory, though its time is not over: use the directory of the receiver")
 	// ErrUnreadable means that it does not open with its key.
 	ErrUnreadable = errors.New("its body does not open with its key: it can only be discarded")
 )
 
 // Closed reports whether an error is that a body cannot be opened.
 func Closed(err error) bool {
-	return errors.Is(err, ErrNoKeys) || errors.Is(err, ErrExpired) || errors.Is(err, ErrUnreadable)
+	return errors.Is(err, ErrNoKeys) || errors.Is(err, ErrExpired) || errors.Is(err, ErrKeyLost) || errors.Is(err, ErrUnreadable)
 }
 
 // Item returns what is held under a sequence. Errors: ErrNotHeld, bus.ErrUnavailable.
@@ -128,16 +131,18 @@ func itemOf(m bus.Stored) (Item, error) {
 	return Item{Webhook: webhook, Seq: m.Seq, Held: m.Time, message: m.Message}, nil
 }
 
-// Open returns the body, with all personal data that is in it. Errors: ErrNoKeys, ErrExpired, ErrUnreadable, seal.ErrKeyDestroyed.
+// Open returns the body, with all personal data that is in it. Errors: ErrNoKeys, ErrExpired, ErrKeyLost, ErrUnreadable.
 func (d *Desk) Open(i *Item) ([]byte, error) {
 	if d.Keys == nil {
 		return nil, fmt.Errorf("held delivery %d: %w", i.Seq, ErrNoKeys)
 	}
 	body, err := d.Keys.Open(i.SealKey, i.ID, i.Sealed)
-	if errors.Is(err, seal.ErrKeyDestroyed) && seal.Expired(i.SealKey, d.Retention(i.Provider), time.Now()) {
+	switch {
+	case errors.Is(err, seal.ErrKeyDestroyed) && seal.Expired(i.SealKey, d.Retention(i.Provider), time.Now()):
 		err = ErrExpired
-	}
-	if errors.Is(err, seal.ErrCorrupt) {
+	case errors.Is(err, seal.ErrKeyDestroyed):
+		err = ErrKeyLost
+	case errors.Is(err, seal.ErrCorrupt):
 		err = ErrUnreadable
 	}
 	if err != nil {
@@ -169,48 +174,59 @@ func (d *Desk) Handshake(i *Item) (bool, error) {
 	return false, nil
 }
 
-// Release lets a held delivery go on its way as if it had been accepted, and returns its position among those that were. Errors:
-// ErrNotHeld, ErrHandshake, ErrNoKeys, ErrExpired, ErrUnreadable, bus.ErrUnavailable.
-func (d *Desk) Release(ctx context.Context, seq uint64) (Item, uint64, error) {
-	item, err := d.Releasable(ctx, seq)
+// Decision is what is done with a held delivery.
+type Decision string
+
+// The decisions.
+const (
+	// Release lets it go on its way as if it had been accepted.
+	Release Decision = "release"
+	// Discard gives it up.
+	Discard Decision = "discard"
+)
+
+// Check returns what is held under a sequence, if that can be done with it. Errors: ErrNotHeld, ErrHandshake, those of Open, bus.ErrUnavailable.
+func (d *Desk) Check(ctx context.Context, what Decision, seq uint64) (Item, error) {
+	item, err := d.Item(ctx, seq)
+	if err == nil {
+		err = d.obstacle(what, &item)
+	}
+	return item, err
+}
+
+// obstacle is why something cannot be done with a held delivery.
+func (d *Desk) obstacle(what Decision, i *Item) error {
+	if what != Release {
+		return nil
+	}
+	handshake, err := d.Handshake(i)
+	switch {
+	case err != nil:
+		return err
+	case handshake:
+		return fmt.Errorf("held delivery %d: %w", i.Seq, ErrHandshake)
+	case seal.Expired(i.SealKey, d.Retention(i.Provider), time.Now()):
+		return fmt.Errorf("held delivery %d: %w", i.Seq, ErrExpired)
+	}
+	return nil
+}
+
+// Decide does it with what is held under a sequence. Errors: those of Check.
+func (d *Desk) Decide(ctx context.Context, what Decision, seq uint64) (Item, error) {
+	item, err := d.Check(ctx, what, seq)
 	if err != nil {
-		return item, 0, err
+		return item, err
+	}
+	if what != Release {
+		return item, d.end(ctx, &item, event.Dead, CauseDiscarded)
 	}
 	released := item.message
 	released.Subject = event.WebhookSubject(item.Provider, item.Event)
-	ack, err := d.Bus.Publish(ctx, released)
-	if err != nil {
-		return item, 0, err
+	if _, err := d.Bus.Publish(ctx, released); err != nil {
+		return item, err
 	}
 	failpoint.Hit(failpoint.HeldPublished)
-	return item, ack.Seq, d.end(ctx, &item, event.Repeat, CauseReleased)
-}
-
-// Releasable returns what is held under a sequence, if it can be let go. Errors: those of Release.
-func (d *Desk) Releasable(ctx context.Context, seq uint64) (Item, error) {
-	item, err := d.Item(ctx, seq)
-	if err != nil {
-		return item, err
-	}
-	handshake, err := d.Handshake(&item)
-	switch {
-	case err != nil:
-		return item, err
-	case handshake:
-		return item, fmt.Errorf("held delivery %d: %w", seq, ErrHandshake)
-	case seal.Expired(item.SealKey, d.Retention(item.Provider), time.Now()):
-		return item, fmt.Errorf("held delivery %d: %w", seq, ErrExpired)
-	}
-	return item, nil
-}
-
-// Discard gives a held delivery up. Errors: ErrNotHeld, bus.ErrUnavailable.
-func (d *Desk) Discard(ctx context.Context, seq uint64) (Item, error) {
-	item, err := d.Item(ctx, seq)
-	if err != nil {
-		return item, err
-	}
-	return item, d.end(ctx, &item, event.Dead, CauseDiscarded)
+	return item, d.end(ctx, &item, event.Repeat, CauseReleased)
 }
 
 // What became of a held delivery, as the causes of its outcomes.

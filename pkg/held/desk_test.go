@@ -74,9 +74,9 @@ func TestRelease(t *testing.T) {
 	d.hold(t, "done", `{"a":1}`, now)
 	before, err := d.Item(t.Context(), 1)
 	check(t, err)
-	item, seq, err := d.Release(t.Context(), 1)
+	item, err := d.Decide(t.Context(), Release, 1)
 	check(t, err)
-	stored, err := d.Bus.Get(t.Context(), bus.Webhooks, seq)
+	stored, err := d.Bus.Get(t.Context(), bus.Webhooks, 1)
 	check(t, err)
 	accepted, err := event.DecodeWebhook(stored.Header, stored.Data)
 	check(t, err)
@@ -94,8 +94,8 @@ func TestRelease(t *testing.T) {
 		t.Errorf("told: %+v", outcome)
 	}
 	for name, again := range map[string]func() error{
-		"released":  func() error { _, _, err := d.Release(t.Context(), 1); return err },
-		"discarded": func() error { _, err := d.Discard(t.Context(), 1); return err },
+		"released":  func() error { _, err := d.Decide(t.Context(), Release, 1); return err },
+		"discarded": func() error { _, err := d.Decide(t.Context(), Discard, 1); return err },
 		"shown":     func() error { _, err := d.Item(t.Context(), 0); return err },
 	} {
 		if err := again(); !errors.Is(err, ErrNotHeld) {
@@ -111,26 +111,26 @@ func TestWhatCannotBeReleased(t *testing.T) {
 	d.hold(t, provider.EventOther, "confirm this", now)
 	d.hold(t, "done", "late", now.Add(-2*retention))
 	d.hold(t, provider.EventOther, "a webhook of a name that is not listed", now.Add(time.Nanosecond))
-	if _, _, err := d.Release(t.Context(), 1); !errors.Is(err, ErrHandshake) {
+	if _, err := d.Decide(t.Context(), Release, 1); !errors.Is(err, ErrHandshake) {
 		t.Errorf("a handshake: %v", err)
 	}
-	if _, _, err := d.Release(t.Context(), 2); !errors.Is(err, ErrExpired) {
+	if _, err := d.Decide(t.Context(), Release, 2); !errors.Is(err, ErrExpired) {
 		t.Errorf("expired: %v", err)
 	}
 	keys := d.Keys
 	d.Keys = nil
-	if _, _, err := d.Release(t.Context(), 3); !errors.Is(err, ErrNoKeys) || !Closed(err) {
+	if _, err := d.Decide(t.Context(), Release, 3); !errors.Is(err, ErrNoKeys) || !Closed(err) {
 		t.Errorf("without keys: %v", err)
 	}
 	d.Keys = keys
 	if state, err := d.Bus.StreamState(t.Context(), bus.Webhooks); err != nil || state.Messages > 0 {
 		t.Errorf("%d were released, %v", state.Messages, err)
 	}
-	if _, _, err := d.Release(t.Context(), 3); err != nil {
+	if _, err := d.Decide(t.Context(), Release, 3); err != nil {
 		t.Errorf("a webhook: %v", err)
 	}
 	for _, seq := range []uint64{1, 2} {
-		_, err := d.Discard(t.Context(), seq)
+		_, err := d.Decide(t.Context(), Discard, seq)
 		check(t, err)
 	}
 	if page, err := d.Page(t.Context(), Filter{}, 0, 10); err != nil || len(page.Items) > 0 {

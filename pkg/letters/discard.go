@@ -42,7 +42,7 @@ func (d *Desk) Discard(ctx context.Context, w Work) (Progress, error) {
 	if err != nil {
 		return so, err
 	}
-	err = d.patiently(ctx, func() (moved bool, err error) {
+	err = Patiently(ctx, d.Patience, func() (moved bool, err error) {
 		after := so.Position
 		err = d.each(ctx, w.Selection, after, w.Through, func(list []chosen) error {
 			for len(list) > 0 {

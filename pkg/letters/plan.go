@@ -70,11 +70,12 @@ func (d *Desk) Plan(ctx context.Context, s Selection) (Plan, error) {
 	if p.Matched == 0 {
 		return Plan{}, fmt.Errorf("%w: %s", ErrNothing, s)
 	}
-	p.Consumers, p.Causes, p.Obstacles = counts(consumers), counts(causes), counts(obstacles)
+	p.Consumers, p.Causes, p.Obstacles = Counts(consumers), Counts(causes), Counts(obstacles)
 	return p, nil
 }
 
-func counts(m map[string]uint64) []Count {
+// Counts returns the counts by their names.
+func Counts(m map[string]uint64) []Count {
 	list := []Count{}
 	for _, name := range slices.Sorted(maps.Keys(m)) {
 		list = append(list, Count{name, m[name]})

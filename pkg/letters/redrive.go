@@ -56,7 +56,7 @@ var ErrStalled = errors.New("does nothing of what it was asked for")
 func (d *Desk) await(ctx context.Context, consumer string, fewer uint64, waits func() error) (waiting uint64, err error) {
 	least, since := farthest, time.Now()
 	for {
-		err = d.patiently(ctx, func() (moved bool, err error) {
+		err = Patiently(ctx, d.Patience, func() (moved bool, err error) {
 			waiting, err = d.Bus.Redriving(ctx, consumer)
 			return false, err
 		})
@@ -83,15 +83,16 @@ func (d *Desk) await(ctx context.Context, consumer string, fewer uint64, waits f
 	}
 }
 
-// patiently does something again for as long as the broker is away, but not for longer than the patience without having moved.
-func (d *Desk) patiently(ctx context.Context, do func() (moved bool, err error)) error {
+// Patiently does something again for as long as the broker is away, but not for longer than the patience without having moved; 0 stands for
+// DefaultPatience. Errors: those of do, and why ctx ended.
+func Patiently(ctx context.Context, patience time.Duration, do func() (moved bool, err error)) error {
 	since := time.Now()
 	for {
 		moved, err := do()
 		if moved {
 			since = time.Now()
 		}
-		if !errors.Is(err, bus.ErrUnavailable) || time.Since(since) > cmp.Or(d.Patience, DefaultPatience) {
+		if !errors.Is(err, bus.ErrUnavailable) || time.Since(since) > cmp.Or(patience, DefaultPatience) {
 			return err
 		}
 		select {
@@ -117,7 +118,7 @@ func (d *Desk) Redrive(ctx context.Context, w Work) (Progress, error) {
 		ahead: max(minAhead, uint64(perSecond*ahead.Seconds())), left: map[string]uint64{},
 	}
 	r.so.Position = w.After
-	err := d.patiently(ctx, func() (moved bool, err error) {
+	err := Patiently(ctx, d.Patience, func() (moved bool, err error) {
 		after := r.so.Position
 		err = d.each(ctx, w.Selection, after, w.Through, func(list []chosen) error {
 			for i := range list {

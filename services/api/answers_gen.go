@@ -244,9 +244,58 @@ type HeldAnswer struct {
 	Data Held `json:"data"`
 }
 
+// A filter, or all; what is left out chooses all, and nothing at all is refused.
+type HeldDiscardOrder struct {
+	// Why, for the audit, on one line. Without personal data.
+	Reason   string `json:"reason"`
+	All      bool   `json:"all,omitzero"`
+	Delivery string `json:"delivery,omitzero"`
+	// Count, and change nothing. True where it is left out.
+	DryRun   *bool     `json:"dry_run,omitzero"`
+	Event    string    `json:"event,omitzero"`
+	Provider string    `json:"provider,omitzero"`
+	Since    time.Time `json:"since,omitzero"`
+	Until    time.Time `json:"until,omitzero"`
+}
+
+// What an order about held deliveries comes to.
+type HeldOrder struct {
+	DryRun bool `json:"dry_run"`
+	// How many are chosen.
+	Matched int `json:"matched"`
+	// How many of them can be released; all can be discarded.
+	Releasable int `json:"releasable"`
+	// How many, by provider and event.
+	Events []NamedCount `json:"events"`
+	// How many, by why they cannot be released.
+	Obstacles []NamedCount `json:"obstacles"`
+	Oldest    time.Time    `json:"oldest"`
+	Newest    time.Time    `json:"newest"`
+	// The name of the run that does it; null where nothing is done.
+	Run *string `json:"run"`
+}
+
+type HeldOrderAnswer struct {
+	Data HeldOrder `json:"data"`
+}
+
 type HeldPage struct {
 	Data []Held       `json:"data"`
 	Meta DeliveryMeta `json:"meta"`
+}
+
+// A filter, or all; what is left out chooses all, and nothing at all is refused.
+type HeldReleaseOrder struct {
+	All      bool   `json:"all,omitzero"`
+	Delivery string `json:"delivery,omitzero"`
+	// Count, and change nothing. True where it is left out.
+	DryRun   *bool  `json:"dry_run,omitzero"`
+	Event    string `json:"event,omitzero"`
+	Provider string `json:"provider,omitzero"`
+	// How many a second at most; 100 where it is left out.
+	Rate  float64   `json:"rate,omitzero"`
+	Since time.Time `json:"since,omitzero"`
+	Until time.Time `json:"until,omitzero"`
 }
 
 type NamedCount struct {
@@ -327,10 +376,10 @@ type RepairAnswer struct {
 	Data Repair `json:"data"`
 }
 
-// Redriving or discarding that was asked for here.
+// Redriving, releasing or discarding that was asked for here.
 type RepairRun struct {
 	Name string `json:"name"`
-	// What is done: redrive or discard.
+	// What is done: redrive, release or discard.
 	Action string `json:"action"`
 	// With what, as it was asked for.
 	Filter string `json:"filter"`

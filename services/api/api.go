@@ -98,6 +98,8 @@ func Run(ctx context.Context, config Config) error {
 		var repairs sync.WaitGroup
 		working, stop := context.WithCancel(ctx)
 		repairs.Go(func() { repair(working, config.Bus) })
+		desk := newHeldDesk(config)
+		repairs.Go(func() { decide(working, &desk) })
 		repairs.Go(func() { replayed(working, config.Bus, config.ReplayDir, config.Logger) })
 		defer repairs.Wait()
 		defer stop()

@@ -152,13 +152,13 @@ func newNamedCount(c letters.Count) NamedCount { return NamedCount{Name: c.Name,
 func repairProblem(err error) *problem {
 	notFound := func() *problem { return newProblem(http.StatusNotFound, CauseNotFound, "Not found", sentence(err)) }
 	switch {
-	case errors.Is(err, letters.ErrNoLetter), errors.Is(err, letters.ErrNothing), errors.Is(err, held.ErrNotHeld), errors.Is(err, runs.ErrUnknown):
+	case errors.Is(err, letters.ErrNoLetter), errors.Is(err, letters.ErrNothing), errors.Is(err, held.ErrNotHeld), errors.Is(err, held.ErrNothing), errors.Is(err, runs.ErrUnknown):
 		return notFound()
-	case errors.Is(err, letters.ErrSelection), errors.Is(err, letters.ErrReason):
+	case errors.Is(err, letters.ErrSelection), errors.Is(err, letters.ErrReason), errors.Is(err, held.ErrSelection):
 		return newProblem(http.StatusBadRequest, CauseInvalidBody, "Invalid body", sentence(err))
 	case errors.Is(err, held.ErrHandshake), errors.Is(err, held.ErrExpired), errors.Is(err, held.ErrUnreadable), errors.Is(err, runs.ErrOver):
 		return newProblem(http.StatusConflict, CauseNotPossible, "Not possible", sentence(err))
-	case errors.Is(err, held.ErrNoKeys):
+	case errors.Is(err, held.ErrNoKeys), errors.Is(err, held.ErrKeyLost):
 		return newProblem(http.StatusServiceUnavailable, CauseKeysUnavailable, "Keys unavailable", sentence(err))
 	default:
 		return errInternal

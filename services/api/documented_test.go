@@ -54,6 +54,10 @@ var targets = map[string]struct{ found, missing, body string }{
 	"/v1/dead/runs/{run}/cancel":            {"/v1/dead/runs/one/cancel", "/v1/dead/runs/other/cancel", "{}"},
 	"/v1/held":                              {found: "/v1/held"},
 	"/v1/held/{held}":                       {"/v1/held/1", "/v1/held/99", ""},
+	"/v1/held/release":                      {"/v1/held/release", "", `{"provider":"treezor"}`},
+	"/v1/held/discard":                      {"/v1/held/discard", "", `{"provider":"treezor","reason":"a test"}`},
+	"/v1/held/runs":                         {found: "/v1/held/runs"},
+	"/v1/held/runs/{run}/cancel":            {"/v1/held/runs/two/cancel", "/v1/held/runs/other/cancel", "{}"},
 	"/v1/held/{held}/release":               {"/v1/held/2/release", "/v1/held/99/release", "{}"},
 	"/v1/held/{held}/discard":               {"/v1/held/3/discard", "/v1/held/99/discard", `{"reason":"a test"}`},
 	"/v1/replays":                           {found: "/v1/replays"},
@@ -143,6 +147,10 @@ func TestEveryAnswerIsDocumented(t *testing.T) {
 		}
 		if strings.HasPrefix(route, "/v1/replays") {
 			s.askReplays(ask, key, &body)
+		}
+		if route == "/v1/held/release" || route == "/v1/held/discard" {
+			body = `{"provider":"nobody"` + strings.TrimLeftFunc(target.body, func(r rune) bool { return r != ',' && r != '}' })
+			ask(method, target.found)
 		}
 		if route == "/v1/dead/redrive" || route == "/v1/dead/discard" {
 			body = `{"letter":99` + strings.TrimPrefix(target.body, `{"letter":4`)

@@ -39,6 +39,11 @@ type api struct {
 	pace     pace
 }
 
+// newHeldDesk is where somebody decides about held deliveries.
+func newHeldDesk(c Config) held.Desk {
+	return held.Desk{Bus: c.Bus, Keys: c.Keys, Providers: c.Providers, Retention: c.Retention}
+}
+
 // endpoint answers one request, or returns why it cannot; nothing has been written then.
 type endpoint func(w http.ResponseWriter, r *http.Request) error
 
@@ -50,7 +55,7 @@ type endpoint func(w http.ResponseWriter, r *http.Request) error
 func newHandler(config Config, stopping <-chan struct{}) http.Handler {
 	a := &api{
 		model: config.Model, keys: config.Keys, bus: config.Bus, logger: config.Logger,
-		held:      held.Desk{Bus: config.Bus, Keys: config.Keys, Providers: config.Providers, Retention: config.Retention},
+		held:      newHeldDesk(config),
 		replayDir: config.ReplayDir, providers: convert(config.Providers, func(p provider.Provider) string { return p.Name }),
 		auth: newAuthority(config.AdminToken, config.Dev), trouble: telemetry.Every(config.Logger, logInterval),
 		streams: make(chan struct{}, maxStreams), stopping: stopping, pace: cmp.Or(config.pace, livePace),
@@ -106,9 +111,10 @@ func (a *api) private() map[string]endpoint {
 		"/v1/stats":                                              timed(a.stats),
 		"/v1/dead":                                               timed(a.deadLetters),
 		"/v1/dead/{letter}":                                      timed(a.deadLetter),
-		"/v1/dead/runs":                                          timed(a.repairRuns),
+		"/v1/dead/runs":                                          timed(a.listRuns(repairVerb)),
 		"/v1/held":                                               timed(a.heldList),
 		"/v1/held/{held}":                                        timed(a.heldOne),
+		"/v1/held/runs":                                          timed(a.listRuns(heldVerb)),
 		"/v1/replays":                                            timed(a.listReplays),
 		"/v1/replays/{replay}":                                   timed(a.getReplay),
 		// A path that does not exist is told only to those who may know what exists.
@@ -121,7 +127,10 @@ func (a *api) changing() map[string]endpoint {
 	return map[string]endpoint{
 		"/v1/dead/redrive":           timed(a.redrive),
 		"/v1/dead/discard":           timed(a.discard),
-		"/v1/dead/runs/{run}/cancel": timed(a.cancelRepair),
+		"/v1/dead/runs/{run}/cancel": timed(a.cancelRun(repairVerb)),
+		"/v1/held/release":           timed(a.releaseSelection),
+		"/v1/held/discard":           timed(a.discardSelection),
+		"/v1/held/runs/{run}/cancel": timed(a.cancelRun(heldVerb)),
 		"/v1/held/{held}/release":    timed(a.releaseHeld),
 		"/v1/held/{held}/discard":    timed(a.discardHeld),
 		// Counting what a replay sends may take longer than other answers.

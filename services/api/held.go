@@ -11,7 +11,9 @@ import (
 // heldList answers with what waits for a decision.
 func (a *api) heldList(w http.ResponseWriter, r *http.Request) error {
 	q := newQuery(r)
-	filter := held.Filter{Provider: q.text("provider"), Delivery: q.text("delivery"), Since: q.time("since"), Until: q.time("until")}
+	filter := held.Filter{
+		Provider: q.text("provider"), Event: q.text("event"), Delivery: q.text("delivery"), Since: q.time("since"), Until: q.time("until"),
+	}
 	limit, after := q.limit(), cursor(q, parsePosition)
 	if err := q.done(); err != nil {
 		return err
@@ -58,7 +60,7 @@ func (a *api) heldOne(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		if err := a.decided(r, "held-reveal", &item, ""); err != nil {
+		if err := a.decided(r, "reveal", &item, ""); err != nil {
 			return err
 		}
 		answer.Body = new(string(body))
@@ -68,7 +70,7 @@ func (a *api) heldOne(w http.ResponseWriter, r *http.Request) error {
 
 // decided writes into the audit what is done with a held delivery.
 func (a *api) decided(r *http.Request, verb string, i *held.Item, note string) error {
-	return a.bus.Audit(r.Context(), bus.AuditEntry{Verb: verb, Actor: caller, Via: via, Target: "held delivery " + i.ID, Count: 1, Note: note})
+	return a.bus.Audit(r.Context(), bus.AuditEntry{Verb: heldVerb + "-" + verb, Actor: caller, Via: via, Target: "held delivery " + i.ID, Count: 1, Note: note})
 }
 
 // releaseHeld lets a held delivery go on its way.
@@ -76,20 +78,7 @@ func (a *api) releaseHeld(w http.ResponseWriter, r *http.Request) error {
 	if err := readBody(w, r, &Nothing{}); err != nil {
 		return err
 	}
-	if a.bus == nil {
-		return errNoBroker
-	}
-	item, err := a.held.Releasable(r.Context(), numbered(r, "held"))
-	if err != nil {
-		return err
-	}
-	if err := a.decided(r, "held-release", &item, ""); err != nil {
-		return err
-	}
-	if _, _, err := a.held.Release(r.Context(), item.Seq); err != nil {
-		return err
-	}
-	return respondOnce(w, r, HeldAnswer{newHeld(item)})
+	return a.decideOne(w, r, held.Release, "")
 }
 
 // discardHeld gives a held delivery up.
@@ -101,17 +90,22 @@ func (a *api) discardHeld(w http.ResponseWriter, r *http.Request) error {
 	if err := letters.CheckReason(why.Reason); err != nil {
 		return err
 	}
+	return a.decideOne(w, r, held.Discard, why.Reason)
+}
+
+// decideOne decides about one held delivery, if that can be done.
+func (a *api) decideOne(w http.ResponseWriter, r *http.Request, what held.Decision, why string) error {
 	if a.bus == nil {
 		return errNoBroker
 	}
-	item, err := a.held.Item(r.Context(), numbered(r, "held"))
+	item, err := a.held.Check(r.Context(), what, numbered(r, "held"))
 	if err != nil {
 		return err
 	}
-	if err := a.decided(r, "held-discard", &item, why.Reason); err != nil {
+	if err := a.decided(r, string(what), &item, why); err != nil {
 		return err
 	}
-	if _, err := a.held.Discard(r.Context(), item.Seq); err != nil {
+	if _, err := a.held.Decide(r.Context(), what, item.Seq); err != nil {
 		return err
 	}
 	return respondOnce(w, r, HeldAnswer{newHeld(item)})

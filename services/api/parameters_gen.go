@@ -42,12 +42,17 @@ var parameters = map[string][]parameter{
 	},
 	"/v1/held": {
 		{name: "provider", pattern: regexp.MustCompile("^[a-z0-9_]{1,64}$"), want: "a name of lower-case letters, digits and underscores"},
+		{name: "event", pattern: regexp.MustCompile("^[a-z0-9_]{1,64}$"), want: "a name of lower-case letters, digits and underscores"},
 		{name: "delivery", maxLength: 512},
 		{name: "since", time: true},
 		{name: "until", time: true},
 		{name: "limit", number: true, minimum: 1, maximum: 500, byDefault: "50"},
 		{name: "cursor", maxLength: 512},
 	},
+	"/v1/held/discard":           {},
+	"/v1/held/release":           {},
+	"/v1/held/runs":              {},
+	"/v1/held/runs/{run}/cancel": {},
 	"/v1/held/{held}": {
 		{name: "reveal", enum: []string{"true", "false"}, byDefault: "false"},
 	},

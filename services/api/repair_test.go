@@ -47,9 +47,12 @@ func (s *seeded) fillBroker() {
 		FirstErrorAt: start, LastErrorAt: start,
 	}))
 	for i := range 4 {
-		s.hold(fmt.Sprintf("treezor:%d", i), `{"secret":"of a stranger"}`)
+		s.hold(fmt.Sprintf("treezor:%d", i), "kycreview_result", time.Now())
 	}
+	s.hold("treezor:late", "kycreview_request", time.Now().Add(-2*time.Hour))
 	_, err = runs.Open(b).Create(t.Context(), runs.Run{Verb: repairVerb, Name: "one", Spec: json.RawMessage(`{"action":"redrive"}`), Actor: caller})
+	check(t, err)
+	_, err = runs.Open(b).Create(t.Context(), runs.Run{Verb: heldVerb, Name: "two", Spec: json.RawMessage(`{"decision":"release","selection":{"event":"x"}}`), Actor: caller})
 	check(t, err)
 	s.fillReplays()
 }
@@ -62,12 +65,11 @@ func check(t *testing.T, err error) {
 }
 
 // hold puts a delivery aside as the receiver does.
-func (s *seeded) hold(id, body string) {
+func (s *seeded) hold(id, name string, received time.Time) {
 	s.t.Helper()
-	now := time.Now()
-	key, sealed, err := s.keys.Seal("treezor", now, id, []byte(body))
+	key, sealed, err := s.keys.Seal("treezor", received, id, []byte(`{"secret":"of a stranger"}`))
 	check(s.t, err)
-	w := event.Webhook{ID: id, Provider: "treezor", Event: "kycreview_result", Instance: "test", ReceivedAt: now, SealKey: key, Sealed: sealed}
+	w := event.Webhook{ID: id, Provider: "treezor", Event: name, Instance: "test", ReceivedAt: received, SealKey: key, Sealed: sealed}
 	header, data, err := w.Encode()
 	check(s.t, err)
 	_, err = s.config.Bus.Publish(s.t.Context(), bus.Message{Subject: event.HeldSubject("treezor"), Header: header, Data: data})
@@ -179,9 +181,9 @@ func TestRedriveAndDiscard(t *testing.T) {
 	if w := s.asked("/v1/dead/discard", `{"all":true}`); w.Code != http.StatusBadRequest {
 		t.Errorf("without a reason: %d", w.Code)
 	}
-	s.mustEnd(answeredAs[RepairAnswer](s, "/v1/dead/redrive", `{"cause":"undecodable","dry_run":false}`), 3)
+	s.mustEnd("/v1/dead/runs", answeredAs[RepairAnswer](s, "/v1/dead/redrive", `{"cause":"undecodable","dry_run":false}`).Data.Run, 3)
 	s.eventually("the letters are closed", func() bool { return len(answeredAs[DeadLetterPage](s, "/v1/dead", "").Data) == 1 })
-	s.mustEnd(answeredAs[RepairAnswer](s, "/v1/dead/discard", `{"all":true,"reason":"a test","dry_run":false}`), 1)
+	s.mustEnd("/v1/dead/runs", answeredAs[RepairAnswer](s, "/v1/dead/discard", `{"all":true,"reason":"a test","dry_run":false}`).Data.Run, 1)
 	if left := answeredAs[DeadLetterPage](s, "/v1/dead", "").Data; len(left) > 0 {
 		t.Errorf("%+v", left)
 	}
@@ -192,14 +194,14 @@ func TestRedriveAndDiscard(t *testing.T) {
 }
 
 // mustEnd waits until the run of an answer is done.
-func (s *seeded) mustEnd(answer RepairAnswer, done int) {
+func (s *seeded) mustEnd(list string, run *string, done int) {
 	s.t.Helper()
 	s.eventually("the run is done", func() bool {
-		for _, r := range answeredAs[RepairRuns](s, "/v1/dead/runs", "").Data {
-			if r.Name == *answer.Data.Run && r.State == "failed" {
+		for _, r := range answeredAs[RepairRuns](s, list, "").Data {
+			if r.Name == *run && r.State == "failed" {
 				s.t.Fatalf("%+v", r)
 			}
-			if r.Name == *answer.Data.Run && r.State == "done" {
+			if r.Name == *run && r.State == "done" {
 				if r.Done != done || r.EndedAt == nil {
 					s.t.Errorf("%+v", r)
 				}
@@ -250,7 +252,7 @@ func TestHeldDeliveries(t *testing.T) {
 			t.Errorf("%s %s: %d %s", step.target, step.body, w.Code, w.Body)
 		}
 	}
-	if page := answeredAs[HeldPage](s, "/v1/held", ""); len(page.Data) != 2 {
+	if page := answeredAs[HeldPage](s, "/v1/held", ""); len(page.Data) != 3 {
 		t.Errorf("%+v", page)
 	}
 	released, err := s.config.Bus.Get(t.Context(), bus.Webhooks, 4)
@@ -267,13 +269,72 @@ func TestHeldDeliveries(t *testing.T) {
 	}
 }
 
+// Held deliveries that a filter chooses are counted, and decided about behind the answer; what is asked for is in the audit, once.
+func TestHeldByFilter(t *testing.T) {
+	s := newSeeded(t)
+	s.fillBroker()
+	if page := answeredAs[HeldPage](s, "/v1/held?event=kycreview_request", ""); len(page.Data) != 1 || page.Data[0].Held != 5 {
+		t.Errorf("%+v", page)
+	}
+	planned := answeredAs[HeldOrderAnswer](s, "/v1/held/release", `{"provider":"treezor"}`).Data
+	if !planned.DryRun || planned.Matched != 5 || planned.Releasable != 4 || planned.Run != nil || len(planned.Events) != 2 ||
+		planned.Events[1] != (NamedCount{"treezor kycreview_result", 4}) || len(planned.Obstacles) != 1 || planned.Obstacles[0].Count != 1 {
+		t.Errorf("%+v", planned)
+	}
+	for body, status := range map[string]int{
+		`{}`: 400, `{"all":true,"provider":"treezor"}`: 400, `{"misspelt":1}`: 400, `{"rate":-1,"all":true}`: 400, `{"provider":"idenfy"}`: 404,
+		`{"since":"2026-03-01T00:00:00Z","until":"2026-03-01T00:00:00Z"}`: 400, `{"until":"2026-03-01T00:00:00Z"}`: 404, `{"event":"kycreview_request","dry_run":false}`: 409,
+	} {
+		if w := s.asked("/v1/held/release", body); w.Code != status {
+			t.Errorf("%s: %d %s", body, w.Code, w.Body)
+		}
+	}
+	if w := s.asked("/v1/held/discard", `{"all":true,"dry_run":false}`); w.Code != http.StatusBadRequest {
+		t.Errorf("without a reason: %d", w.Code)
+	}
+	if list := s.entries(); len(list) > 0 {
+		t.Errorf("nothing was done, and audited: %v", list)
+	}
+	answeredAs[RepairRunAnswer](s, "/v1/held/runs/two/cancel", "{}")
+
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	desk := newHeldDesk(s.config)
+	go func() {
+		decide(ctx, &desk)
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-ended
+	})
+	s.mustEnd("/v1/held/runs", answeredAs[HeldOrderAnswer](s, "/v1/held/release", `{"delivery":"treezor:2","rate":0.5,"dry_run":false}`).Data.Run, 1)
+	s.mustEnd("/v1/held/runs", answeredAs[HeldOrderAnswer](s, "/v1/held/discard", `{"all":true,"reason":"a test","dry_run":false}`).Data.Run, 4)
+	if left := answeredAs[HeldPage](s, "/v1/held", "").Data; len(left) > 0 {
+		t.Errorf("%+v", left)
+	}
+	listed := answeredAs[RepairRuns](s, "/v1/held/runs", "").Data
+	if len(listed) != 3 || listed[0].Filter != "event=x" || listed[0].State != "canceled" || listed[1].Action != "release" || listed[2].Filter != "all" {
+		t.Errorf("%+v", listed)
+	}
+	if runs := answeredAs[RepairRuns](s, "/v1/dead/runs", "").Data; len(runs) != 1 {
+		t.Errorf("%+v", runs)
+	}
+	want := []string{
+		"held-cancel, run two, 0, admin, api, ", "held-release, held deliveries, 1, admin, api, ", "held-discard, held deliveries, 4, admin, api, a test",
+	}
+	if diff := cmp.Diff(want, s.entries()); diff != "" {
+		t.Errorf("audited (-want +got)\n%s", diff)
+	}
+}
+
 // A body that is corrupt, and a broker that is not known, are told for what they are.
 func TestRepairProblems(t *testing.T) {
 	if got := repairProblem(fmt.Errorf("held delivery 1: %w", held.ErrUnreadable)); got.Status != http.StatusConflict || got.Cause != CauseNotPossible {
 		t.Errorf("%+v", got)
 	}
 	s := newSeeded(t)
-	for target, body := range map[string]string{"/v1/dead": "", "/v1/held": "", "/v1/dead/runs": "", "/v1/dead/redrive": `{"all":true}`, "/v1/held/1/release": "{}"} {
+	for target, body := range map[string]string{"/v1/dead": "", "/v1/held": "", "/v1/dead/runs": "", "/v1/held/runs": "", "/v1/held/release": `{"all":true}`, "/v1/dead/redrive": `{"all":true}`, "/v1/held/1/release": "{}"} {
 		if w := s.asked(target, body); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "VERDICT_NATS_URL") {
 			t.Errorf("%s: %d %s", target, w.Code, w.Body)
 		}

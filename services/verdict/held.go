@@ -34,6 +34,7 @@ Examples:
   verdict held list
   verdict held show 3 --reveal
   verdict held release 3
+  verdict held release --provider treezor --since 24h
   verdict held discard 4 --reason "nobody asked for this endpoint"`
 }
 
@@ -86,8 +87,13 @@ func (c *Config) openKeys() (*seal.Keyring, error) {
 	return seal.Open(c.KeyDir, []byte(c.MasterKey.Reveal()))
 }
 
-// errNoneHeld means that a filter chooses nothing.
-var errNoneHeld = errors.New("nothing that is held is chosen by this; `verdict held list` shows what there is")
+// heldNext says what to do about an error.
+func heldNext(err error) error {
+	if errors.Is(err, held.ErrNothing) {
+		return fmt.Errorf("%w; `verdict held list` shows what there is", err)
+	}
+	return deadNext(err)
+}
 
 // findHeld returns the numbers of what is named, each once: by its number, or by its id.
 func findHeld(ctx context.Context, d *held.Desk, names []string) ([]uint64, error) {
@@ -102,7 +108,7 @@ func findHeld(ctx context.Context, d *held.Desk, names []string) ([]uint64, erro
 			return nil, err
 		}
 		if len(page.Items) == 0 {
-			return nil, fmt.Errorf("%s: %w", name, errNoneHeld)
+			return nil, heldNext(fmt.Errorf("%s: %w", name, held.ErrNothing))
 		}
 		for i := range page.Items {
 			numbers = append(numbers, page.Items[i].Seq)

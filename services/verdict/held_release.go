@@ -1,13 +1,13 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
@@ -25,23 +25,19 @@ type heldSelection struct {
 	JSON bool `name:"json" help:"Print the result as JSON."`
 }
 
-var errHeldSelection = errors.New("name what is meant: numbers, a filter, or --all")
-
-func (s *heldSelection) checkSelection() error {
-	filtered := s.filter() != held.Filter{}
-	if len(s.Held) > 0 && (filtered || s.All) || filtered && s.All || len(s.Held) == 0 && !filtered && !s.All {
-		return errHeldSelection
-	}
-	return nil
+type heldReleaseCommand struct {
+	heldSelection
+	Rate float64 `default:"100" help:"How many a second at most."`
 }
-
-type heldReleaseCommand struct{ heldSelection }
 
 // Help is shown by `verdict held release --help`.
 func (*heldReleaseCommand) Help() string {
 	return `Lets held deliveries go on their way, sealed as they are, as if they had been accepted: they are folded
 and end as any other. In the list of deliveries the held one becomes a repeat of the accepted one of the
-same id, with the cause released. To release twice does no harm. The handshake of an endpoint is refused.
+same id, with the cause released. To release twice does no harm. What cannot be released, such as the
+handshake of an endpoint, is counted and stays; where it is named, nothing is released at all.
+
+No more than --rate a second are released. Ctrl-C stops it there, and the same command goes on with the rest.
 
 Examples:
   verdict held release 3 5
@@ -51,17 +47,10 @@ Examples:
 
 // Run releases.
 func (cmd *heldReleaseCommand) Run(out io.Writer, flags *settingFlags, providers []provider.Provider) error {
-	return cmd.each(out, flags, providers, decision{
-		verb: "held-release", would: "Would release", done: "released",
-		check: func(ctx context.Context, d *held.Desk, seq uint64) error {
-			_, err := d.Releasable(ctx, seq)
-			return err
-		},
-		do: func(ctx context.Context, d *held.Desk, seq uint64) error {
-			_, _, err := d.Release(ctx, seq)
-			return err
-		},
-	})
+	if cmd.Rate <= 0 || math.IsNaN(cmd.Rate) {
+		return errors.New("--rate must be more than 0")
+	}
+	return cmd.decide(out, flags, providers, heldDecision{what: held.Release, past: "released", rate: cmd.Rate})
 }
 
 type heldDiscardCommand struct {
@@ -83,39 +72,29 @@ func (cmd *heldDiscardCommand) Run(out io.Writer, flags *settingFlags, providers
 	if err := letters.CheckReason(cmd.Reason); err != nil {
 		return fmt.Errorf("--reason: %w", err)
 	}
-	return cmd.each(out, flags, providers, decision{
-		verb: "held-discard", would: "Would discard", done: "discarded", note: cmd.Reason,
-		check: func(ctx context.Context, d *held.Desk, seq uint64) error {
-			_, err := d.Item(ctx, seq)
-			return err
-		},
-		do: func(ctx context.Context, d *held.Desk, seq uint64) error {
-			_, err := d.Discard(ctx, seq)
-			return err
-		},
-	})
+	return cmd.decide(out, flags, providers, heldDecision{what: held.Discard, past: "discarded", note: cmd.Reason})
 }
 
-// decision is what is done with each held delivery.
-type decision struct {
-	verb, would, done, note string
-	check, do               func(ctx context.Context, d *held.Desk, seq uint64) error
+// heldDecision is what is done with held deliveries, how that is called when it is done, and why.
+type heldDecision struct {
+	what       held.Decision
+	past, note string
+	rate       float64 // 0 is as many as there can be
 }
 
-// heldResult is what a decision has come to, as JSON. What was refused stays held.
+// heldResult is what a decision has come to, as JSON. What cannot be done stays held.
 type heldResult struct {
-	DryRun  bool     `json:"dry_run"`
-	Matched uint64   `json:"matched"`
-	Done    uint64   `json:"done"`
-	Refused []string `json:"refused"`
+	DryRun bool `json:"dry_run"`
+	held.Plan
+	Done   uint64 `json:"done"`
+	Passed uint64 `json:"passed"`
 }
 
-// maxRefused bounds how many refusals are told one by one.
-const maxRefused = 20
-
-// each decides about everything that is selected. What is named and cannot be done is an error before anything is.
-func (s *heldSelection) each(out io.Writer, flags *settingFlags, providers []provider.Provider, d decision) error {
-	if err := s.checkSelection(); err != nil {
+// decide decides about everything that is selected, or says what that would be. What is named and cannot be done is an error before
+// anything is.
+func (s *heldSelection) decide(out io.Writer, flags *settingFlags, providers []provider.Provider, d heldDecision) error {
+	selection := held.Selection{Held: make([]uint64, len(s.Held)), Filter: s.filter(), All: s.All}
+	if err := selection.Check(); err != nil {
 		return err
 	}
 	ctx, o, desk, stop, err := openHeld(flags, providers)
@@ -126,125 +105,60 @@ func (s *heldSelection) each(out io.Writer, flags *settingFlags, providers []pro
 	if err := s.check(o); err != nil {
 		return err
 	}
-	named, err := findHeld(ctx, desk, s.Held)
-	if err != nil {
+	if selection.Held, err = findHeld(ctx, desk, s.Held); err != nil {
 		return err
 	}
-	for _, seq := range named {
-		if err := d.check(ctx, desk, seq); err != nil {
-			return err
-		}
+	r := heldResult{DryRun: len(selection.Held) == 0 && !s.Yes}
+	if r.Plan, err = desk.Plan(ctx, d.what, selection); err != nil {
+		return heldNext(err)
 	}
-	r := heldResult{DryRun: len(named) == 0 && !s.Yes, Refused: []string{}}
-	if r.Matched, err = s.count(ctx, desk, named); err != nil {
-		return err
-	}
+	possible := r.Possible(d.what)
 	if !r.DryRun {
-		target := "held deliveries"
-		if len(s.Held) > 0 {
-			target = "held " + cut(strings.Join(s.Held, " "), maxReasonShown)
+		if possible == 0 {
+			r.writePlan(os.Stderr, selection, d)
+			return fmt.Errorf("none of them can be %s", d.past)
 		}
-		if err := o.audit(ctx, bus.AuditEntry{Verb: d.verb, Target: target, Filter: s.String(), Count: r.Matched, Note: d.note}); err != nil {
+		entry := bus.AuditEntry{
+			Verb: "held-" + string(d.what), Target: "held deliveries", Filter: cut(selection.String(), maxReasonShown), Count: possible, Note: d.note,
+		}
+		if err := o.audit(ctx, entry); err != nil {
 			return err
 		}
-		if err := s.decide(ctx, desk, named, d, &r); err != nil {
-			return deadNext(err)
-		}
+		report := newDeadProgress(possible)
+		so, failed := desk.Work(ctx, held.Work{
+			Decision: d.what, Selection: selection, Through: r.Through, Rate: d.rate,
+			Progress: func(so held.Progress) error { return report.tell(letters.Progress{Done: so.Done}) },
+		})
+		report.end(letters.Progress{Done: so.Done})
+		r.Done, r.Passed, err = so.Done, so.Passed, heldNext(failed)
 	}
-	return r.write(out, s.JSON, d)
+	switch {
+	case s.JSON:
+		err = errors.Join(err, writeIndented(out, r))
+	case r.DryRun:
+		r.writePlan(out, selection, d)
+		if d.rate > 0 {
+			fmt.Fprintf(out, "At %g a second that takes %v. ", d.rate, estimate(possible, d.rate))
+		}
+		fmt.Fprintln(out, "Nothing was changed: --yes does it.")
+	default:
+		fmt.Fprintf(out, "%d %s, %d cannot be\n", r.Done, d.past, r.Passed)
+	}
+	return err
 }
 
 const maxReasonShown = 200
 
-// String is the filter as it was asked for.
-func (s *heldSelection) String() string {
-	if len(s.Held) > 0 {
-		return ""
+// writePlan says what a decision comes to.
+func (r *heldResult) writePlan(out io.Writer, s held.Selection, d heldDecision) {
+	fmt.Fprintf(out, "Would %s %d of %d held deliveries (%s), held since %s to %s\n",
+		d.what, r.Possible(d.what), r.Matched, &s, r.Oldest.UTC().Format(time.RFC3339), r.Newest.UTC().Format(time.RFC3339))
+	for _, c := range r.Events {
+		fmt.Fprintf(out, "  %s: %d\n", c.Name, c.Count)
 	}
-	return letters.Selection{Provider: s.Provider, Delivery: s.Delivery, Since: s.Since.Time, Until: s.Until.Time, All: s.All, Cause: ""}.String() + eventPart(s.Event)
-}
-
-func eventPart(name string) string {
-	if name == "" {
-		return ""
+	for _, c := range r.Obstacles {
+		fmt.Fprintf(out, "  %d cannot be released: %s\n", c.Count, c.Name)
 	}
-	return " event=" + name
-}
-
-func (s *heldSelection) count(ctx context.Context, desk *held.Desk, named []uint64) (n uint64, err error) {
-	if len(named) > 0 {
-		return uint64(len(named)), nil
-	}
-	err = s.walk(ctx, desk, func(uint64) error {
-		n++
-		return nil
-	})
-	if err == nil && n == 0 {
-		err = errNoneHeld
-	}
-	return n, err
-}
-
-func (s *heldSelection) walk(ctx context.Context, desk *held.Desk, fn func(seq uint64) error) error {
-	for after := uint64(0); ; {
-		page, err := desk.Page(ctx, s.filter(), after, heldPage)
-		if err != nil {
-			return err
-		}
-		for i := range page.Items {
-			if err := fn(page.Items[i].Seq); err != nil {
-				return err
-			}
-		}
-		if after = page.Next; after == 0 {
-			return nil
-		}
-	}
-}
-
-// decide does it. What somebody else was faster with is no failure.
-func (s *heldSelection) decide(ctx context.Context, desk *held.Desk, named []uint64, d decision, r *heldResult) error {
-	one := func(seq uint64) error {
-		switch err := d.do(ctx, desk, seq); {
-		case err == nil:
-			r.Done++
-		case errors.Is(err, bus.ErrUnavailable) || ctx.Err() != nil:
-			return err
-		case len(r.Refused) < maxRefused:
-			r.Refused = append(r.Refused, err.Error())
-		}
-		return nil
-	}
-	if len(named) == 0 {
-		return s.walk(ctx, desk, one)
-	}
-	for _, seq := range named {
-		if err := one(seq); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *heldResult) write(out io.Writer, asJSON bool, d decision) error {
-	var err error
-	switch {
-	case asJSON:
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(r)
-	case r.DryRun:
-		fmt.Fprintf(out, "%s %d held deliveries. Nothing was changed: --yes does it.\n", d.would, r.Matched)
-	default:
-		fmt.Fprintf(out, "%d %s\n", r.Done, d.done)
-	}
-	for _, refusal := range r.Refused {
-		fmt.Fprintln(os.Stderr, refusal)
-	}
-	if err == nil && !r.DryRun && r.Done < r.Matched {
-		err = fmt.Errorf("%d of %d were not %s", r.Matched-r.Done, r.Matched, d.done)
-	}
-	return err
 }
 
 // harmless is a text of strangers without what a terminal would obey.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -84,7 +85,13 @@ func TestHeldDeliveries(t *testing.T) {
 			if s := in.command([]string{"VERDICT_MASTER_KEY="}, "held", "release", "3"); s.status != 1 || !strings.Contains(s.errs, "no keys") {
 				t.Errorf("without keys: %+v", s)
 			}
-			if text := in.mustSay(t, "held", "release", "--event", "kycreview_request"); !strings.Contains(text, "Would release 1") {
+			in.mustRefuse(t, "--rate must be", "held", "release", "--all", "--rate", "0")
+			in.mustRefuse(t, "none of them can be released", "held", "release", "--event", "other", "--yes")
+			if text := in.mustSay(t, "held", "release", "--event", "kycreview_request"); !strings.Contains(text, "Would release 1 of 1") {
+				t.Errorf("held release says\n%s", text)
+			}
+			if text := in.mustSay(t, "held", "release", "--all"); !strings.Contains(text, "Would release 3 of 4") ||
+				!strings.Contains(text, "1 cannot be released: this is the handshake") || !strings.Contains(text, "treezor kycreview_result: 2") {
 				t.Errorf("held release says\n%s", text)
 			}
 
@@ -122,7 +129,63 @@ func TestHeldDeliveries(t *testing.T) {
 			if events, err := in.facts("KYC_VERIFICATIONS"); err != nil || len(events) != 2 {
 				t.Errorf("%d events: %+v, %v", len(events), events, err)
 			}
+			in.mustBeWell(t)
 			in.mustRebuildAlike(t)
+			must(t, in.stop())
+		})
+	}
+}
+
+// What was asked for over the API by a filter goes on where it was when everything is killed, and at its pace; what cannot be released stays.
+func TestHeldReleaseOfTheAPIKilled(t *testing.T) {
+	t.Parallel()
+	for _, f := range forms {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			in := startInstallation(t, f)
+			must(t, in.start())
+			const webhooks = 12
+			list := []webhook{{provider: "treezor", body: []byte(`{"Type":"SubscriptionConfirmation","Token":"2f","SubscribeURL":"http://nowhere.invalid/"}`)}}
+			for n := range webhooks {
+				list = append(list, nobodySigned(t, "kycreview_result.validated", fmt.Sprintf("object_id=%d", 9000+n), fmt.Sprintf("object_payload.userId=%d", 9000+n)))
+			}
+			must(t, in.deliverAll(list))
+			status, answer, err := in.change("/v1/held/release", `{"provider":"treezor","rate":4,"dry_run":false}`)
+			if err != nil || status != http.StatusOK || !bytes.Contains(answer, []byte(`"releasable":12,`)) {
+				t.Fatalf("%d: %s, %v", status, answer, err)
+			}
+			must(t, in.within("release some", func() error {
+				rows, err := in.heldRows()
+				if err == nil && (len(rows) > webhooks || len(rows) == 1) {
+					err = fmt.Errorf("%d are held", len(rows))
+				}
+				return err
+			}))
+			must(t, in.kill())
+			must(t, in.start())
+			must(t, in.within("release the rest", func() error {
+				runs, err := in.api("/v1/held/runs")
+				if err == nil && !bytes.Contains(runs, []byte(`"state":"done"`)) {
+					err = fmt.Errorf("%s", runs)
+				}
+				return err
+			}))
+			if rows, err := in.heldRows(); err != nil || len(rows) != 1 || rows[0].Event != "other" {
+				t.Errorf("%+v are held, %v", rows, err)
+			}
+			must(t, in.within("fold what was released", func() error {
+				events, err := in.facts("KYC_VERIFICATIONS")
+				if err == nil && len(events) != webhooks {
+					err = fmt.Errorf("%d events", len(events))
+				}
+				return err
+			}))
+			must(t, in.account())
+			in.mustBeWell(t)
+			audited, err := in.messages("KYC_AUDIT")
+			if err != nil || len(audited) != 1 || !bytes.Contains(audited[0].Data, []byte(`"filter":"provider=treezor"`)) {
+				t.Errorf("%d are audited, %v", len(audited), err)
+			}
 			must(t, in.stop())
 		})
 	}

@@ -267,11 +267,7 @@ func TestReplayOfTheAPIKilled(t *testing.T) {
 			deliverReplayed(t, in, 0, replayEvents)
 			want := storyEventIDs(t, in)
 			order := fmt.Sprintf(`{"name":"late-team","target":"file:late.ndjson","rate":%s}`, replayRate)
-			request, err := http.NewRequest(http.MethodPost, "http://"+in.settings["VERDICT_API_ADDR"]+"/v1/replays", strings.NewReader(order))
-			must(t, err)
-			request.Header.Set("Authorization", "Bearer "+storyAdminToken)
-			request.Header.Set("Content-Type", "application/json")
-			status, answer, err := in.do(request)
+			status, answer, err := in.change("/v1/replays", order)
 			if err != nil || status != http.StatusOK {
 				t.Fatalf("%d: %s, %v", status, answer, err)
 			}

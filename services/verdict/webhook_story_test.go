@@ -253,3 +253,14 @@ func (in *installation) api(path string) ([]byte, error) {
 	}
 	return body, err
 }
+
+// change asks the API to change something.
+func (in *installation) change(path, body string) (status int, answer []byte, err error) {
+	request, err := http.NewRequest(http.MethodPost, "http://"+in.settings["VERDICT_API_ADDR"]+path, strings.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	request.Header.Set("Authorization", "Bearer "+storyAdminToken)
+	request.Header.Set("Content-Type", "application/json")
+	return in.do(request)
+}
