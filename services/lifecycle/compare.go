@@ -31,7 +31,7 @@ func (r *rebuilding) all(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.detail.Verifications = 0
+	r.detail.Verifications, r.sums = 0, stateSums{}
 	for after, done := (store.RecordKey{}), uint64(0); ; {
 		page, err := r.old.state.Page(ctx, after, recordPage)
 		if err != nil {
@@ -136,6 +136,9 @@ func (r *rebuilding) records(ctx context.Context, page []*verification.Record) e
 
 // note keeps how a verification differs, or that it does not.
 func (r *rebuilding) note(key store.RecordKey, made, kept *verification.Record, differs []string, carried bool) error {
+	if err := r.sums.put(key, kept, made, len(differs) > 0); err != nil {
+		return err
+	}
 	if carried && len(r.carried) < maxDiffering {
 		r.carried[key] = true
 	}

@@ -31,6 +31,9 @@ type RebuildStateDetail struct {
 	// Verifications are those that were compared, Carried those of which the streams do not hold everything any more.
 	Verifications uint64 `json:"verifications"`
 	Carried       uint64 `json:"carried"`
+	// InUse and Made are what was compared of the state in use, and of the new one completed with what was carried.
+	InUse StateSum `json:"in_use"`
+	Made  StateSum `json:"made"`
 	// Differing counts the verifications that differ from the state in use, and Differences are the first of them.
 	Differing   uint64            `json:"differing"`
 	Differences []StateDifference `json:"differences,omitempty"`
@@ -78,6 +81,7 @@ type rebuilding struct {
 	detail   RebuildStateDetail
 	trimmed  map[bool]bool // whether the stream of the sandbox, and that of production, does not reach back to its beginning
 	differs  map[store.RecordKey]StateDifference
+	sums     stateSums
 	carried  map[store.RecordKey]bool
 	last     time.Time
 }
@@ -133,6 +137,7 @@ func (r *rebuilding) save(ctx context.Context, done, total uint64) error {
 	r.detail.Differing = uint64(len(r.differs))
 	r.detail.Carried = uint64(len(r.carried))
 	r.detail.Differences = r.shown()
+	r.detail.InUse, r.detail.Made = r.sums.inUse.told(), r.sums.made.told()
 	detail, err := json.Marshal(r.detail)
 	if err != nil {
 		return err

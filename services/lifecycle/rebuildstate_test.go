@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +100,56 @@ func (h *harness) dump() map[string]string {
 	return all
 }
 
+// sums sums up the state in the order of its signals' ids, which is another one than that of a rebuild.
+func (h *harness) sums() StateSum {
+	h.t.Helper()
+	state, err := store.OpenLifecycleReader(h.t.Context(), h.config.Store, "acme")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer state.Close()
+	var sum recordSum
+	err = state.Records(h.t.Context(), func(r *verification.Record) error {
+		slices.SortFunc(r.Signals, func(a, b verification.Entry) int { return strings.Compare(b.ID, a.ID) })
+		one, err := sumOf(r)
+		sum.add(one)
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return sum.told()
+}
+
+// What differed and does not any more is forgotten; what still does stays.
+func TestStateSums(t *testing.T) {
+	record := func(version int) *verification.Record {
+		return &verification.Record{ID: verification.NewID("acme", "check", "v1"), Version: version}
+	}
+	var s stateSums
+	put := func(id string, inUse, made int) {
+		t.Helper()
+		if err := s.put(store.RecordKey{ID: id}, record(inUse), record(made), inUse != made); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("a", 1, 1)
+	put("b", 2, 0)
+	put("c", 3, 4)
+	if s.inUse.told() == s.made.told() || s.inUse.verifications != 3 || s.made.verifications != 2 {
+		t.Errorf("%+v", s)
+	}
+	put("b", 2, 2)
+	put("c", 4, 5)
+	if s.inUse.told() == s.made.told() {
+		t.Errorf("%+v", s)
+	}
+	put("c", 5, 5)
+	if got := s.made.told(); s.inUse.told() != got || got.Verifications != 3 || len(s.unequal) > 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestRebuiltStateIsTheSame(t *testing.T) {
 	h := newHarness(t)
 	h.history()
@@ -109,6 +160,9 @@ func TestRebuiltStateIsTheSame(t *testing.T) {
 	run, detail := h.rebuild(false)
 	if run.State != runs.Done || !detail.Replaced || detail.Verifications == 0 || detail.Carried != 0 {
 		t.Fatalf("%s: %s: %+v", run.State, run.Error, detail)
+	}
+	if diff := cmp.Diff(h.sums(), detail.InUse); diff != "" || detail.Made != detail.InUse || detail.InUse.Verifications != detail.Verifications {
+		t.Errorf("sums (-of the state +told): %s\n%+v", diff, detail)
 	}
 	if h.files("lifecycle-acme.former.db") != 1 || h.files("*rebuilt*")+h.files("*next*") != 0 {
 		t.Error("files are not as they should be")
@@ -211,6 +265,9 @@ func TestStateThatDiffersIsNotReplaced(t *testing.T) {
 	if run.State != runs.Failed || !strings.Contains(run.Error, "acme/check/v1") || detail.Replaced || detail.Differing != 1 ||
 		!cmp.Equal(detail.Differences[0].Differs, []string{verification.DiffersSignals, verification.DiffersState}) {
 		t.Errorf("%s: %s: %+v", run.State, run.Error, detail)
+	}
+	if detail.InUse != h.sums() || detail.Made.Sum == detail.InUse.Sum || detail.Made.Signals != detail.InUse.Signals+1 {
+		t.Errorf("sums: %+v, want %+v of the state", detail, h.sums())
 	}
 	if diff := cmp.Diff(damaged, h.dump()); diff != "" || h.files("*rebuilt*")+h.files("*former*") != 0 {
 		t.Errorf("the state was replaced:\n%s", diff)

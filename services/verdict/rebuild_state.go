@@ -29,7 +29,9 @@ type rebuildStateCommand struct {
 func (*rebuildStateCommand) Help() string {
 	return `Makes the lifecycle's state of a provider anew from the streams of events, beside the one in use, while
 deliveries are handled. What the streams do not hold any more, because it was archived or has expired, is
-taken over from the state in use. Then both are compared, each verification with all its signals.
+taken over from the state in use. Then both are compared, each verification with all its signals, and it is
+said how many those were, with a checksum of either side. What was written meanwhile is compared again, and is
+in the checksums each time.
 
 If they are the same the new state takes the place of the other; deliveries wait for a moment then. If not,
 nothing changes, and it is said which verifications differ. The former state is kept until --drop-old.
@@ -126,6 +128,14 @@ func (cmd *rebuildStateCommand) one(ctx context.Context, o *operator, name strin
 	result.Run, result.Detail = &r, &lifecycle.RebuildStateDetail{}
 	if json.Unmarshal(r.Detail, result.Detail) != nil {
 		result.Detail = nil
+	}
+	if d := result.Detail; d != nil && d.InUse != (lifecycle.StateSum{}) {
+		for _, side := range []struct {
+			name string
+			sum  lifecycle.StateSum
+		}{{"in use", d.InUse}, {"new", d.Made}} {
+			say("%-6s  %10d verifications  %10d signals  %s", side.name, side.sum.Verifications, side.sum.Signals, side.sum.Sum)
+		}
 	}
 	if d := result.Detail; d != nil {
 		for _, differs := range d.Differences {

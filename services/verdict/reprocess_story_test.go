@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -159,7 +160,8 @@ func TestRebuildState(t *testing.T) {
 				if crash == "" {
 					text := in.mustSay(t, "rebuild", "state")
 					for _, p := range storyProviders() {
-						if !strings.Contains(text, p.Name+": the new state is in use") {
+						sums := regexp.MustCompile(`(?m)^`+p.Name+`: (?:in use|new) +(\d+) verifications +(\d+) signals +([0-9a-f]{32})$`).FindAllStringSubmatch(text, -1)
+						if !strings.Contains(text, p.Name+": the new state is in use") || len(sums) != 2 || !slices.Equal(sums[0][1:], sums[1][1:]) {
 							t.Errorf("rebuild state says\n%s", text)
 						}
 					}
