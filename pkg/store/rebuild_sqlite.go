@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,13 +92,27 @@ func (f *fileSite) become(ctx context.Context, next *database) (string, error) {
 		return "", err
 	}
 	former := now.File
-	if err := (pointer{File: filepath.Base(f.path), Kept: append(slices.Clone(now.Kept), former)}).write(f.live.at.Dir); err != nil {
-		return "", err
+	err = (pointer{File: filepath.Base(f.path), Kept: append(slices.Clone(now.Kept), former)}).write(f.live.at.Dir)
+	if err != nil {
+		if now, unknown := readPointer(f.live.at.Dir); unknown != nil || now.File != filepath.Base(f.path) {
+			return "", err
+		}
 	}
 	before := f.live.db
 	f.live.db = next
 	next.lock, before.lock = before.lock, nil
-	return former, before.close()
+	// It is in use, whatever happens to the one before.
+	if err := errors.Join(err, before.close()); err != nil {
+		slog.WarnContext(ctx, "the new read model is in use; the change was not ended well", "error", err)
+	}
+	return former, nil
+}
+
+// named reports whether the pointer names the file, as the one in use or as one that is kept; where that cannot be said, it may.
+func (f *fileSite) named() bool {
+	now, err := readPointer(f.live.at.Dir)
+	name := filepath.Base(f.path)
+	return err != nil || now.File == name || slices.Contains(now.Kept, name)
 }
 
 func (f *fileSite) keep(context.Context) (string, error) {
@@ -110,8 +125,12 @@ func (f *fileSite) keep(context.Context) (string, error) {
 	return name, now.write(f.live.at.Dir)
 }
 
+// remove leaves a file that the pointer names: renaming it may have succeeded, and something after that failed.
 func (f *fileSite) remove(context.Context) error {
-	return errors.Join(f.closeFile(), removeSQLite(f.path))
+	if err := f.closeFile(); err != nil || f.named() {
+		return err
+	}
+	return removeSQLite(f.path)
 }
 
 func (m *ReadModel) tidyFiles(ctx context.Context) error {

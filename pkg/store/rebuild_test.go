@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/metric/embedded"
 )
 
 func unpaced(int) error { return nil }
@@ -376,6 +377,46 @@ func TestSwitchIsOneRename(t *testing.T) {
 	}
 	must(t, m.Close())
 	again := newReadModel(t, at)
+	if _, err := again.Verification(t.Context(), testID("c").String(), false); err != nil {
+		t.Errorf("after a restart: %v", err)
+	}
+}
+
+// A pointer that was renamed holds, whatever fails afterwards: the file that it names is not thrown away.
+func TestDiscardLeavesWhatThePointerNames(t *testing.T) {
+	for _, kept := range []bool{false, true} {
+		m := newReadModel(t, sqlitePlace(t))
+		r := beginRebuild(t, m)
+		must(t, r.Index(t.Context()))
+		name := filepath.Base(r.site.(*fileSite).path)
+		now := pointer{File: name}
+		if kept {
+			now = pointer{File: readModelSchema.file, Kept: []string{name}}
+		}
+		must(t, now.write(m.at.Dir))
+		must(t, r.Discard(t.Context()))
+		if _, err := os.Stat(filepath.Join(m.at.Dir, name)); err != nil {
+			t.Errorf("kept %v: %v", kept, err)
+		}
+	}
+}
+
+// failingEnd is a measurement that cannot be ended.
+type failingEnd struct{ embedded.Registration }
+
+func (failingEnd) Unregister() error { return errors.New("no end") }
+
+// The new one is in use although the one before was not closed well.
+func TestSwitchOutlivesTheOneBefore(t *testing.T) {
+	m := newReadModel(t, sqlitePlace(t))
+	m.db.metrics = append(m.db.metrics, failingEnd{})
+	r := beginRebuild(t, m)
+	must(t, r.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("c", 1, 4, 6)}}))
+	must(t, r.Index(t.Context()))
+	switched(t, m, r)
+	must(t, r.Discard(t.Context()))
+	must(t, m.Close())
+	again := newReadModel(t, m.at)
 	if _, err := again.Verification(t.Context(), testID("c").String(), false); err != nil {
 		t.Errorf("after a restart: %v", err)
 	}
