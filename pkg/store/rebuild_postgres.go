@@ -2,10 +2,12 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // schemaSite is the schema of a new read model. The one in use is in the schema that the connections find first.
@@ -13,6 +15,9 @@ type schemaSite struct {
 	live *ReadModel
 	name string
 	next *database
+	// release gives the lock back that keeps others from rebuilding, and on the connection that has it.
+	release func(context.Context)
+	on      *sql.Conn
 }
 
 // How the schemas are named behind the name of the one in use.
@@ -37,7 +42,15 @@ func newSchema(ctx context.Context, live *ReadModel) (site, *database, error) {
 		return nil, nil, err
 	}
 	s := &schemaSite{live: live, name: home + newSuffix}
+	if err := s.lock(ctx); err != nil {
+		return nil, nil, err
+	}
+	// What somebody has left who had the lock until now.
+	if err := s.drop(ctx); err != nil {
+		return nil, nil, errors.Join(err, s.remove(context.WithoutCancel(ctx)))
+	}
 	if _, err := live.db.write().exec(ctx, `CREATE SCHEMA `+quoted(s.name)); err != nil {
+		s.release(ctx)
 		return nil, nil, fmt.Errorf("make the schema %s, for which the user of the database needs CREATE on it: %w", s.name, err)
 	}
 	tables := readModelSchema
@@ -47,6 +60,28 @@ func newSchema(ctx context.Context, live *ReadModel) (site, *database, error) {
 		return nil, nil, errors.Join(err, s.remove(context.WithoutCancel(ctx)))
 	}
 	return s, s.next, nil
+}
+
+// How long a process is waited for that rebuilds, and how often it is looked for. One that has died may have begun a statement, which the
+// database does to its end.
+const rebuildLockWait, rebuildLockLook = time.Minute, 250 * time.Millisecond
+
+// lock keeps other processes from rebuilding. Errors: ErrLeased where one does.
+func (s *schemaSite) lock(ctx context.Context) (err error) {
+	for begun := time.Now(); ; {
+		s.on, s.release, err = s.live.db.lockFor(ctx, `pg_try_advisory_lock(`+rebuildLock+`)`)
+		if !errors.Is(err, ErrLeased) {
+			return err
+		}
+		if time.Since(begun) > rebuildLockWait {
+			return fmt.Errorf("another process is not done with its rebuild: begin again once it is, or has been stopped: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(rebuildLockLook):
+		}
+	}
 }
 
 func (s *schemaSite) put() {}
@@ -82,18 +117,26 @@ func (s *schemaSite) become(ctx context.Context, next *database) (kept string, e
 			fmt.Sprintf(`ALTER TABLE %s.%s SET SCHEMA %s`, quoted(s.name), quoted(table), quoted(home)))
 	}
 	moves = append(moves, `DROP SCHEMA `+quoted(s.name))
-	err = s.live.db.alone(ctx, func(on statements) error {
-		for _, statement := range moves {
-			if _, err := on.exec(ctx, statement); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	if err := s.transact(ctx, moves); err != nil {
 		return "", err
 	}
+	s.release(ctx)
 	return kept, next.close()
+}
+
+// transact runs statements in one transaction, on the connection that has the lock: who has lost that changes nothing.
+func (s *schemaSite) transact(ctx context.Context, all []string) error {
+	tx, err := s.on.BeginTx(ctx, nil)
+	if err != nil {
+		return classify(ctx, err)
+	}
+	defer func() { _ = tx.Rollback() }() // after a commit this does nothing
+	for _, statement := range all {
+		if _, err := (statements{on: tx}).exec(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return classify(ctx, tx.Commit())
 }
 
 // keptName is that of the next former read model.
@@ -111,13 +154,24 @@ func (s *schemaSite) keep(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = s.live.db.write().exec(ctx, `ALTER SCHEMA `+quoted(s.name)+` RENAME TO `+quoted(name))
+	if err = s.transact(ctx, []string{`ALTER SCHEMA ` + quoted(s.name) + ` RENAME TO ` + quoted(name)}); err == nil {
+		s.release(ctx)
+	}
 	return name, err
 }
 
+// remove gives the lock back, which may have ended with its connection.
 func (s *schemaSite) remove(ctx context.Context) error {
-	_, err := s.live.db.write().exec(ctx, `DROP SCHEMA IF EXISTS `+quoted(s.name)+` CASCADE`)
-	return err
+	err := s.drop(ctx)
+	s.release(ctx)
+	if err != nil {
+		return s.live.tidySchemas(ctx)
+	}
+	return nil
+}
+
+func (s *schemaSite) drop(ctx context.Context) error {
+	return s.transact(ctx, []string{`DROP SCHEMA IF EXISTS ` + quoted(s.name) + ` CASCADE`})
 }
 
 // keptSchemas are those of former read models, the oldest first.
@@ -127,12 +181,23 @@ func keptSchemas(ctx context.Context, d *database) ([]string, error) {
 	}, `SELECT nspname::TEXT FROM pg_namespace WHERE starts_with(nspname::TEXT, current_schema()::TEXT || $1) ORDER BY length(nspname::TEXT), nspname`, keptSuffix)
 }
 
+// tidySchemas leaves it to another process that rebuilds: what looks abandoned may be what that one makes.
 func (m *ReadModel) tidySchemas(ctx context.Context) error {
 	home, err := m.db.home(ctx)
 	if err != nil {
 		return err
 	}
-	if err := (&schemaSite{live: m, name: home + newSuffix}).remove(ctx); err != nil {
+	s := &schemaSite{live: m, name: home + newSuffix}
+	s.on, s.release, err = m.db.lockFor(ctx, `pg_try_advisory_lock(`+rebuildLock+`)`)
+	if errors.Is(err, ErrLeased) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = s.drop(ctx)
+	s.release(ctx)
+	if err != nil {
 		return err
 	}
 	kept, err := keptSchemas(ctx, m.db)
@@ -159,6 +224,9 @@ func (m *ReadModel) dropSchemas(ctx context.Context, names []string) error {
 // writingLock is the lock that all who write the tables share, and that Alone has for itself.
 const writingLock = `hashtext('verdict read model ' || current_schema())`
 
+// rebuildLock is the lock of whoever rebuilds.
+const rebuildLock = `hashtext('verdict read model rebuild ' || current_schema())`
+
 // shareWriting lets a transaction wait while another process has the read model for itself.
 func shareWriting(ctx context.Context, s statements) error {
 	_, err := s.exec(ctx, `SELECT pg_advisory_xact_lock_shared(`+writingLock+`)`)
@@ -166,25 +234,40 @@ func shareWriting(ctx context.Context, s statements) error {
 }
 
 func (m *ReadModel) aloneInPostgres(ctx context.Context, fn func(ctx context.Context) error) error {
-	conn, err := m.db.writer.Conn(ctx)
+	_, release, err := m.db.lockFor(ctx, `pg_advisory_lock(`+writingLock+`) IS NOT NULL`)
 	if err != nil {
-		return wrap("have the read model alone", classify(ctx, err))
-	}
-	defer func() { _ = conn.Close() }() // it goes back to the others
-	on := statements{on: conn}
-	if _, err := on.exec(ctx, `SELECT pg_advisory_lock(`+writingLock+`)`); err != nil {
 		return wrap("have the read model alone", err)
 	}
 	guard := m.db.guard
 	m.db.guard = nil
 	defer func() {
 		m.db.guard = guard
-		if _, err := on.exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock(`+writingLock+`)`); err != nil {
+		release(ctx)
+	}()
+	return fn(ctx)
+}
+
+// lockFor takes a lock by an expression that says whether it was taken, on a connection of its own, until release. Errors: ErrLeased where it was
+// not.
+func (d *database) lockFor(ctx context.Context, taking string) (conn *sql.Conn, release func(context.Context), err error) {
+	if conn, err = d.writer.Conn(ctx); err != nil {
+		return nil, nil, classify(ctx, err)
+	}
+	var taken bool
+	if _, err = (statements{on: conn}).one(ctx, []any{&taken}, `SELECT `+taking); err == nil && !taken {
+		err = ErrLeased
+	}
+	if err != nil {
+		_ = conn.Close() // it goes back to the others
+		return nil, nil, err
+	}
+	return conn, func(ctx context.Context) {
+		if _, err := (statements{on: conn}).exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock_all()`); err != nil {
 			// The lock ends with its connection.
 			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 		}
-	}()
-	return fn(ctx)
+		_ = conn.Close()
+	}, nil
 }
 
 // quoted is a name as it stands in a statement.

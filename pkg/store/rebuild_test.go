@@ -186,8 +186,11 @@ func testRebuildLeavesNoTrace(t *testing.T, at place) {
 			}
 			if dies {
 				must(t, r.next.db.close())
-				if f, ok := r.site.(*fileSite); ok {
-					must(t, f.closeFile())
+				switch s := r.site.(type) {
+				case *fileSite:
+					must(t, s.closeFile())
+				case *schemaSite:
+					s.release(t.Context())
 				}
 				must(t, m.Tidy(t.Context()))
 			} else {

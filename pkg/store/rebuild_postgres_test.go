@@ -1,0 +1,68 @@
+//go:build postgres
+
+package store
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
+
+// do runs a statement.
+func do(t *testing.T, m *ReadModel, format string, args ...any) {
+	t.Helper()
+	_, err := m.db.write().exec(t.Context(), fmt.Sprintf(format, args...))
+	must(t, err)
+}
+
+// Of two processes with one database only one rebuilds, and the other touches nothing of that.
+func TestRebuildsOfTwoProcesses(t *testing.T) {
+	at := postgresPlace(t)
+	one, other := newReadModel(t, at), newReadModel(t, at)
+	live(t, one)
+	r := beginRebuild(t, one)
+	must(t, other.Tidy(t.Context()))
+	must(t, r.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("c", 1, 4, 6)}}))
+	begun := make(chan error, 1)
+	next := make(chan *Rebuild, 1)
+	go func() {
+		r, err := other.Rebuild(t.Context())
+		begun <- err
+		next <- r
+	}()
+	select {
+	case err := <-begun:
+		t.Fatalf("a second one at the same time: %v", err)
+	case <-time.After(3 * rebuildLockLook):
+	}
+	must(t, r.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("d", 1, 5, 7)}}))
+	must(t, r.Discard(t.Context()))
+	must(t, <-begun)
+	must(t, (<-next).Discard(t.Context()))
+}
+
+// Who has lost the lock, and with it what he made, changes nothing.
+func TestSwitchAfterTheLockWasLost(t *testing.T) {
+	m := newReadModel(t, postgresPlace(t))
+	live(t, m)
+	want := sumsOf(t, m)
+	r := beginRebuild(t, m)
+	must(t, r.Index(t.Context()))
+	var pid int
+	_, err := statements{on: r.site.(*schemaSite).on}.one(t.Context(), []any{&pid}, `SELECT pg_backend_pid()`)
+	must(t, err)
+	do(t, m, `SELECT pg_terminate_backend(%d, 10000)`, pid)
+	// Another process begins.
+	other := newReadModel(t, m.at)
+	next := beginRebuild(t, other)
+	if kept, err := r.Switch(t.Context()); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("switched, keeping %s: error %v", kept, err)
+	}
+	must(t, r.Discard(t.Context()))
+	must(t, next.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("c", 1, 4, 6)}}))
+	if got := sumsOf(t, m); !slices.Equal(want, got) {
+		t.Errorf("checksums of what is in use: %v, want %v", got, want)
+	}
+}
