@@ -6,6 +6,8 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -24,13 +26,23 @@ type schemaSite struct {
 const (
 	newSuffix  = "_readmodel_new"
 	keptSuffix = "_readmodel_old_"
+	// PostgreSQL cuts a longer name off, and what is left of that of a new read model may be that of the one in use. The number behind
+	// keptSuffix has the same room.
+	longestName = 63
+	longestHome = longestName - len(keptSuffix) - 6
 )
 
-// home is the name of the schema in use.
+// errLongName means that there is no room for those names.
+var errLongName = fmt.Errorf("the schema of the read model has a name of more than %d bytes, behind which no other fits: rename it, and name it in VERDICT_DATABASE_URL", longestHome)
+
+// home is the name of the schema in use. Errors: errLongName.
 func (d *database) home(ctx context.Context) (name string, err error) {
 	found, err := d.write().one(ctx, []any{&name}, `SELECT current_schema()`)
 	if err == nil && !found {
 		err = errUnreadable
+	}
+	if err == nil && len(name) > longestHome {
+		err = errLongName
 	}
 	return name, err
 }
@@ -120,8 +132,12 @@ func (s *schemaSite) become(ctx context.Context, next *database) (kept string, e
 	if err := s.transact(ctx, moves); err != nil {
 		return "", err
 	}
+	// It is in use, whatever happens to the connections with which it was made.
 	s.release(ctx)
-	return kept, next.close()
+	if err := next.close(); err != nil {
+		slog.WarnContext(ctx, "the new read model is in use; the change was not ended well", "error", err)
+	}
+	return kept, nil
 }
 
 // transact runs statements in one transaction, on the connection that has the lock: who has lost that changes nothing.
@@ -142,7 +158,11 @@ func (s *schemaSite) transact(ctx context.Context, all []string) error {
 // keptName is that of the next former read model.
 func (s *schemaSite) keptName(ctx context.Context, home string) (string, error) {
 	known, err := keptSchemas(ctx, s.live.db)
-	return fmt.Sprintf("%s%s%d", home, keptSuffix, len(known)+1), err
+	if err != nil || len(known) == 0 {
+		return home + keptSuffix + "1", err
+	}
+	last, err := strconv.Atoi(strings.TrimPrefix(known[len(known)-1], home+keptSuffix))
+	return fmt.Sprintf("%s%s%d", home, keptSuffix, last+1), err
 }
 
 func (s *schemaSite) keep(ctx context.Context) (string, error) {
@@ -178,12 +198,16 @@ func (s *schemaSite) drop(ctx context.Context) error {
 func keptSchemas(ctx context.Context, d *database) ([]string, error) {
 	return list(ctx, d.read(), func(scan scanner) (name string, err error) {
 		return name, scan(&name)
-	}, `SELECT nspname::TEXT FROM pg_namespace WHERE starts_with(nspname::TEXT, current_schema()::TEXT || $1) ORDER BY length(nspname::TEXT), nspname`, keptSuffix)
+	}, `SELECT nspname::TEXT FROM pg_namespace WHERE starts_with(nspname::TEXT, current_schema()::TEXT || $1)
+		AND substr(nspname::TEXT, length(current_schema()::TEXT || $1) + 1) ~ '^[0-9]+$' ORDER BY length(nspname::TEXT), nspname`, keptSuffix)
 }
 
 // tidySchemas leaves it to another process that rebuilds: what looks abandoned may be what that one makes.
 func (m *ReadModel) tidySchemas(ctx context.Context) error {
 	home, err := m.db.home(ctx)
+	if errors.Is(err, errLongName) {
+		return nil // Nothing was ever made.
+	}
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,9 @@ package store
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -15,6 +17,17 @@ func do(t *testing.T, m *ReadModel, format string, args ...any) {
 	t.Helper()
 	_, err := m.db.write().exec(t.Context(), fmt.Sprintf(format, args...))
 	must(t, err)
+}
+
+// with returns the place with a parameter of its connections.
+func with(t *testing.T, at Location, name, value string) Location {
+	t.Helper()
+	u, err := url.Parse(string(at.URL))
+	must(t, err)
+	query := u.Query()
+	query.Set(name, value)
+	u.RawQuery = query.Encode()
+	return Location{URL: URL(u.String())}
 }
 
 // Of two processes with one database only one rebuilds, and the other touches nothing of that.
@@ -64,5 +77,56 @@ func TestSwitchAfterTheLockWasLost(t *testing.T) {
 	must(t, next.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("c", 1, 4, 6)}}))
 	if got := sumsOf(t, m); !slices.Equal(want, got) {
 		t.Errorf("checksums of what is in use: %v, want %v", got, want)
+	}
+}
+
+// PostgreSQL cuts long names off, and what is left is that of the schema in use.
+func TestLongSchemaName(t *testing.T) {
+	at := postgresPlace(t)
+	first := newReadModel(t, at)
+	for _, length := range []int{longestHome, longestHome + 1, longestName} {
+		name := strings.Repeat("n", length)
+		do(t, first, `CREATE SCHEMA %s`, name)
+		m := newReadModel(t, with(t, at, "search_path", name))
+		live(t, m)
+		want := sumsOf(t, m)
+		must(t, m.Tidy(t.Context()))
+		r, err := m.Rebuild(t.Context())
+		if length > longestHome && !errors.Is(err, errLongName) {
+			t.Errorf("a rebuild beside %d bytes: error %v", length, err)
+		}
+		if err == nil {
+			must(t, r.Index(t.Context()))
+			_, err := r.Keep(t.Context())
+			must(t, err)
+			_, err = m.DropKept(t.Context())
+			must(t, err)
+		}
+		if got := sumsOf(t, m); !slices.Equal(want, got) {
+			t.Errorf("checksums of what is in use: %v, want %v", got, want)
+		}
+	}
+}
+
+// Schemas of somebody else, and gaps, between those that are kept.
+func TestKeptSchemas(t *testing.T) {
+	m := newReadModel(t, postgresPlace(t))
+	do(t, m, `CREATE SCHEMA public_readmodel_old_backup`)
+	for range 2 {
+		r := beginRebuild(t, m)
+		must(t, r.Index(t.Context()))
+		switched(t, m, r)
+	}
+	do(t, m, `DROP SCHEMA public_readmodel_old_1 CASCADE`)
+	r := beginRebuild(t, m)
+	must(t, r.Index(t.Context()))
+	if kept := switched(t, m, r); kept != "public_readmodel_old_3" {
+		t.Errorf("kept is %s", kept)
+	}
+	must(t, m.Tidy(t.Context()))
+	dropped, err := m.DropKept(t.Context())
+	must(t, err)
+	if want := []string{"public_readmodel_old_2", "public_readmodel_old_3"}; !slices.Equal(dropped, want) {
+		t.Errorf("dropped are %q, want %q", dropped, want)
 	}
 }
