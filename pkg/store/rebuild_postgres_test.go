@@ -130,3 +130,19 @@ func TestKeptSchemas(t *testing.T) {
 		t.Errorf("dropped are %q, want %q", dropped, want)
 	}
 }
+
+// A snapshot may be read slowly.
+func TestSnapshotIsReadSlowly(t *testing.T) {
+	m := newReadModel(t, with(t, postgresPlace(t), "idle_in_transaction_session_timeout", "50"))
+	live(t, m)
+	s, err := m.Snapshot(t.Context())
+	must(t, err)
+	defer func() { check(t, s.Close(t.Context())) }()
+	for _, table := range ComparedTables() {
+		_, err := s.Sum(t.Context(), table, func() error {
+			time.Sleep(100 * time.Millisecond) // the time is what is tested
+			return nil
+		})
+		must(t, err)
+	}
+}

@@ -32,6 +32,12 @@ func (m *ReadModel) Snapshot(ctx context.Context) (*Snapshot, error) {
 		m.db.snapshots.Add(-1)
 		return nil, wrap("take a snapshot", classify(ctx, err))
 	}
+	// Whoever reads it slowly is no process that was frozen.
+	if m.db.postgres() {
+		if _, err := s.read().exec(ctx, `SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil {
+			return nil, wrap("take a snapshot", errors.Join(err, s.Close(ctx)))
+		}
+	}
 	// It begins with the first look.
 	if _, err := s.read().one(ctx, []any{new(int64)}, `SELECT count(*) FROM progress`); err != nil {
 		return nil, wrap("take a snapshot", errors.Join(err, s.Close(ctx)))
