@@ -19,6 +19,7 @@ type follower struct {
 	file    string
 	stop    context.CancelFunc
 	stopped sync.WaitGroup
+	looking sync.Mutex
 }
 
 // follow begins to follow from the file that the database is open at.
@@ -44,6 +45,8 @@ func follow(dir, file string, db *database) *follower {
 
 // look opens the file that is the read model now, where that is another one.
 func (f *follower) look(ctx context.Context) error {
+	f.looking.Lock()
+	defer f.looking.Unlock()
 	now, err := readPointer(f.dir)
 	if err != nil || now.File == f.file {
 		return err
@@ -60,6 +63,18 @@ func (f *follower) look(ctx context.Context) error {
 	}
 	f.file = now.File
 	return f.db.become(next)
+}
+
+// moved reports whether another file is the read model now than the one that connections are to; readers are at that one then. A nil one never
+// moves.
+func (f *follower) moved(ctx context.Context, from *sql.DB) bool {
+	if f == nil {
+		return false
+	}
+	if err := f.look(ctx); err != nil {
+		slog.WarnContext(ctx, "the read model that was switched to cannot be read; the one before still is", "error", err)
+	}
+	return f.db.reader.now() != from
 }
 
 // close ends it. A nil one is nobody.

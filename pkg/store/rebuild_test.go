@@ -385,6 +385,29 @@ func TestSwitchIsOneRename(t *testing.T) {
 	}
 }
 
+// Claims are destroyed in the one before as soon as another one is in use: who has not followed yet does not take that for an answer.
+func testClaimsAcrossTheSwitch(t *testing.T, at place) {
+	place := at(t)
+	m := newReadModel(t, place)
+	live(t, m)
+	reader, err := OpenReader(t.Context(), place)
+	must(t, err)
+	defer func() { check(t, reader.Close()) }()
+	id := testID("a").String()
+	want, err := reader.Claims(t.Context(), id, false)
+	must(t, err)
+	r := beginRebuild(t, m)
+	must(t, r.Put(t.Context(), Bulk{Claims: []Claims{{VerificationKey{id, false}, want}}}))
+	must(t, r.Index(t.Context()))
+	switched(t, m, r)
+	must(t, m.Tidy(t.Context()))
+	got, err := reader.Claims(t.Context(), id, false)
+	must(t, err)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("claims (-before the switch +after):\n%s", diff)
+	}
+}
+
 // A pointer that was renamed holds, whatever fails afterwards: the file that it names is not thrown away.
 func TestDiscardLeavesWhatThePointerNames(t *testing.T) {
 	for _, kept := range []bool{false, true} {

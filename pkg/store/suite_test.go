@@ -98,6 +98,7 @@ func suite(t *testing.T, at place) {
 		{"rebuild", testRebuild},
 		{"rebuild leaves no trace", testRebuildLeavesNoTrace},
 		{"rebuild kept", testRebuildKept},
+		{"claims across the switch", testClaimsAcrossTheSwitch},
 		{"carried over is what no stream gives", testCarryIsWhatNoStreamGives},
 		{"forget after a snapshot", testForgetAfterSnapshot},
 		{"inspect", testInspect},
