@@ -204,6 +204,11 @@ func (m *ReadModel) Alone(ctx context.Context, fn func(ctx context.Context) erro
 	return m.aloneInPostgres(ctx, fn)
 }
 
+// notWiped says what to do about a former read model whose personal data could not be destroyed.
+func notWiped(name string, err error) error {
+	return fmt.Errorf("personal data in %s, which is kept, cannot be destroyed; remove it with `verdict rebuild drop-old`: %w", name, err)
+}
+
 // wipe destroys the personal data of a read model that is in use no more.
 func (d *database) wipe(ctx context.Context, table string) error {
 	found, err := d.write().one(ctx, []any{new(int)}, fmt.Sprintf(`SELECT 1 FROM %s WHERE sealed IS NOT NULL OR wrapped IS NOT NULL LIMIT 1`, table))

@@ -230,7 +230,7 @@ func (m *ReadModel) tidySchemas(ctx context.Context) error {
 	}
 	for _, name := range kept {
 		if err := m.db.wipe(ctx, quoted(name)+".claims"); err != nil {
-			return err
+			return notWiped(name, err)
 		}
 	}
 	return nil

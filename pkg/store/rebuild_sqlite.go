@@ -147,7 +147,9 @@ func (m *ReadModel) tidyFiles(ctx context.Context) error {
 		failed = append(failed, removeSQLite(filepath.Join(m.at.Dir, name)))
 	}
 	for _, name := range now.Kept {
-		failed = append(failed, m.wipeFile(ctx, name))
+		if err := m.wipeFile(ctx, name); err != nil {
+			failed = append(failed, notWiped(name, err))
+		}
 	}
 	return errors.Join(failed...)
 }

@@ -447,3 +447,19 @@ func TestSwitchOutlivesTheOneBefore(t *testing.T) {
 		t.Errorf("after a restart: %v", err)
 	}
 }
+
+// A former read model that is damaged keeps nobody from removing it.
+func TestDamagedFormerReadModel(t *testing.T) {
+	m := newReadModel(t, sqlitePlace(t))
+	live(t, m)
+	r := beginRebuild(t, m)
+	must(t, r.Index(t.Context()))
+	kept := switched(t, m, r)
+	must(t, os.WriteFile(filepath.Join(m.at.Dir, kept), []byte(strings.Repeat("damaged ", 1000)), fileMode))
+	if _, err := m.Rebuild(t.Context()); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), kept) || !strings.Contains(err.Error(), "drop-old") {
+		t.Errorf("another rebuild: error %v", err)
+	}
+	_, err := m.DropKept(t.Context())
+	must(t, err)
+	must(t, beginRebuild(t, m).Discard(t.Context()))
+}
