@@ -309,3 +309,26 @@ func TestTheLastWordCounts(t *testing.T) {
 		t.Errorf("a run that is being canceled is resumed: %v", err)
 	}
 }
+
+// What has happened is done, whatever is asked for after that.
+func TestWhatIsCompleteIsDone(t *testing.T) {
+	for _, stopped := range []bool{false, true} {
+		b := newBook(t)
+		create(t, b, "late")
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		err := b.Work(ctx, "replay", "late", "me", func(ctx context.Context, job *Job) error {
+			job.Complete()
+			if stopped {
+				stop()
+			} else if _, err := b.Ask(ctx, "replay", "late", Cancel); err != nil {
+				return err
+			}
+			<-ctx.Done()
+			return nil
+		})
+		if r := state(t, b, "late"); err != nil || r.State != Done || r.Wanted != "" || r.EndedAt.IsZero() {
+			t.Errorf("stopped %v: it is %+v, error %v", stopped, r, err)
+		}
+	}
+}

@@ -31,6 +31,8 @@ type Job struct {
 	mu   sync.Mutex
 	run  Run
 	end  context.CancelCauseFunc
+	// complete is set by Complete.
+	complete bool
 }
 
 // Run returns the run as it was last written.
@@ -38,6 +40,14 @@ func (j *Job) Run() Run {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.run
+}
+
+// Complete says that what was asked for has happened, and cannot be taken back: if its worker returns nil, the run is done, whatever is
+// asked for meanwhile, and even where its process is being stopped.
+func (j *Job) Complete() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.complete = true
 }
 
 // Save changes the run and returns once that is durable. It prolongs the lease. Errors: ErrLost, bus.ErrUnavailable, after either of which
@@ -153,7 +163,7 @@ func (b *Book) finish(ctx context.Context, job *Job, err, cause error) error {
 		wanted := r.Wanted
 		r.Holder, r.HeldUntil, r.Wanted = "", time.Time{}, ""
 		switch {
-		case err == nil && cause == nil:
+		case err == nil && (cause == nil || job.complete):
 			r.State, r.EndedAt = Done, now
 		case errors.Is(cause, ErrPaused) && wanted == Pause:
 			r.State, result = Paused, ErrPaused

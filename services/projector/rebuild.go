@@ -127,6 +127,7 @@ func (p *projector) rebuild(ctx context.Context, job *runs.Job) (err error) {
 		}
 	}
 	// It is in use: nothing can end that any more.
+	job.Complete()
 	ctx = context.WithoutCancel(ctx)
 	if err := p.model.Tidy(ctx); err != nil {
 		p.logger.WarnContext(ctx, "the personal data in the read model that is in use no more is destroyed at the next start", "error", err)
