@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 )
 
 // Rebuild is a read model that is made anew beside the one in use, which is written and read all the while. It is used in this order, by one
@@ -168,6 +170,22 @@ func (m *ReadModel) Tidy(ctx context.Context) error {
 		return wrap("tidy up after rebuilds", m.tidySchemas(ctx))
 	}
 	return wrap("tidy up after rebuilds", m.tidyFiles(ctx))
+}
+
+// Size is how many bytes the read model takes on the disk of this process, about what another one would: none on PostgreSQL.
+func (m *ReadModel) Size() (bytes uint64, err error) {
+	if m.db.postgres() {
+		return 0, nil
+	}
+	now, err := readPointer(m.at.Dir)
+	if err != nil {
+		return 0, wrap("measure the read model", err)
+	}
+	file, err := os.Stat(filepath.Join(m.at.Dir, now.File))
+	if err != nil {
+		return 0, wrap("measure the read model", classifyFile(err))
+	}
+	return uint64(file.Size()), nil
 }
 
 // Kept returns the names of the former read models that are kept, the oldest first.

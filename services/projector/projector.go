@@ -29,7 +29,7 @@ import (
 	"github.com/verdict-stream/verdict/pkg/verification"
 )
 
-// Config is what a projector works with. Nothing in it may be nil or empty but for the logger.
+// Config is what a projector works with. Nothing in it may be nil or empty but for the logger, and where that is said.
 type Config struct {
 	Bus *bus.Bus
 	// Keys open the deliveries and seal the claims.
@@ -40,6 +40,8 @@ type Config struct {
 	Providers []provider.Provider
 	// Retention is how long the bodies of a provider's deliveries can be read.
 	Retention func(provider string) time.Duration
+	// Room returns an error unless the disk has room for so many bytes more than must stay free; nil where the read model is on none.
+	Room func(more uint64) error
 	// Logger gets what nobody else reports; nil means slog.Default.
 	Logger *slog.Logger
 }
@@ -76,6 +78,7 @@ type projector struct {
 	model     *store.ReadModel
 	providers map[string]*provider.Provider
 	retention func(provider string) time.Duration
+	room      func(more uint64) error
 	claimless claimless
 	bases     bases
 	recent    recent
@@ -97,8 +100,11 @@ func newProjector(config Config) *projector {
 		logger = slog.Default()
 	}
 	p := &projector{
-		bus: config.Bus, keys: config.Keys, model: config.Model, retention: config.Retention,
+		bus: config.Bus, keys: config.Keys, model: config.Model, retention: config.Retention, room: config.Room,
 		providers: map[string]*provider.Provider{}, logger: telemetry.Every(logger, logInterval), streams: map[string]string{},
+	}
+	if p.room == nil {
+		p.room = func(uint64) error { return nil }
 	}
 	for i := range config.Providers {
 		p.providers[config.Providers[i].Name] = &config.Providers[i]

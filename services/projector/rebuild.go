@@ -95,13 +95,26 @@ func (p *projector) rebuild(ctx context.Context, job *runs.Job) (err error) {
 	if err := json.Unmarshal(job.Run().Spec, &spec); err != nil {
 		return fmt.Errorf("read what was asked for: %w", err)
 	}
+	size, err := p.model.Size()
+	if err != nil {
+		return err
+	}
+	room := func(more uint64) error {
+		if err := p.room(more); err != nil {
+			return fmt.Errorf("a second read model would take the room that webhooks need: %w; make room, and begin again", err)
+		}
+		return nil
+	}
+	if err := room(size); err != nil {
+		return err
+	}
 	made, err := p.model.Rebuild(ctx)
 	if err != nil {
 		return err
 	}
 	r := &rebuilding{
 		projector: p, made: made, spec: spec, through: map[string]uint64{}, first: map[string]uint64{},
-		report: report{job: job, begun: time.Now(), rate: spec.Rate},
+		report: report{job: job, begun: time.Now(), rate: spec.Rate, room: room},
 	}
 	defer func() { err = errors.Join(err, made.Discard(context.WithoutCancel(ctx))) }()
 	// Nothing but the streams changes what is in use from here on.
@@ -123,6 +136,9 @@ func (p *projector) rebuild(ctx context.Context, job *runs.Job) (err error) {
 			return err
 		}
 		if err := phase.do(ctx); err != nil {
+			if full := room(0); full != nil && errors.Is(err, store.ErrUnavailable) {
+				err = fmt.Errorf("%w: %w", full, err)
+			}
 			return endOf(ctx, err)
 		}
 	}
@@ -269,6 +285,8 @@ func (r *rebuilding) level(ctx context.Context, do func(ctx context.Context) err
 	begun := time.Now()
 	r.gate.Lock()
 	defer r.gate.Unlock()
+	r.report.hurried = true
+	defer func() { r.report.hurried = false }()
 	err := r.model.Alone(ctx, func(ctx context.Context) error {
 		ends, _, err := r.ends(ctx)
 		if err != nil {

@@ -19,6 +19,10 @@ type report struct {
 	// paced is until when all that was done so far may take.
 	paced time.Time
 	saved time.Time
+	// hurried is set while others wait: then it is as fast as it can be.
+	hurried bool
+	// room tells whether there is room for so many bytes more.
+	room func(more uint64) error
 }
 
 const (
@@ -74,11 +78,14 @@ func (r *report) compared(ctx context.Context, n int) error { return r.pace(ctx,
 // pace waits until so many messages more may have been read.
 func (r *report) pace(ctx context.Context, n float64) error {
 	if time.Since(r.saved) >= saveInterval {
+		if err := r.room(0); err != nil {
+			return err
+		}
 		if err := r.save(ctx); err != nil {
 			return err
 		}
 	}
-	if r.rate <= 0 {
+	if r.rate <= 0 || r.hurried {
 		return ctx.Err()
 	}
 	now := time.Now()

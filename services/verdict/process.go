@@ -265,9 +265,13 @@ func (p *process) project(ctx context.Context) error {
 		return err
 	}
 	defer model.Close()
-	return projector.Run(ctx, projector.Config{
+	config := projector.Config{
 		Bus: p.bus, Keys: p.keys, Model: model, Providers: p.providers, Retention: p.retention, Logger: p.logger,
-	})
+	}
+	if at := p.location(); at.URL == "" {
+		config.Room = func(more uint64) error { return capacity.NewDisk(at.Dir, p.cfg.DiskMark+more).Room() }
+	}
+	return projector.Run(ctx, config)
 }
 
 func (p *process) answer(ctx context.Context) error {
