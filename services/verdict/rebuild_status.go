@@ -97,6 +97,15 @@ func (cmd *rebuildCancelCommand) Run(out io.Writer, flags *settingFlags, provide
 			if r.State == runs.Failed {
 				break
 			}
+			// Who died before he was asked will never answer.
+			if r.State == runs.Running && time.Now().After(r.HeldUntil) {
+				if r, err = book.Ask(ctx, verb, cmd.Name, runs.Cancel); err != nil && !errors.Is(err, runs.ErrOver) {
+					return err
+				}
+			}
+		}
+		if r.State == runs.Done {
+			return fmt.Errorf("%s could not be canceled any more: it is done", cmd.Name)
 		}
 		_, err = fmt.Fprintf(out, "%s is %s\n", cmd.Name, r.State)
 		return err

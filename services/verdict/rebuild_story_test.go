@@ -146,3 +146,26 @@ func TestRebuildNeedsAVerdictThatRuns(t *testing.T) {
 		t.Errorf("a pointer that names nothing: %v%s", p.cmd.ProcessState, p.tail())
 	}
 }
+
+// A rebuild whose projector has died, and does not come back, can be cancelled; what it has left goes with the next start.
+func TestCancelRebuildOfNobody(t *testing.T) {
+	t.Parallel()
+	in := startInstallation(t, split)
+	must(t, in.start())
+	must(t, in.deliverAll(everything(t)))
+	before := in.models(t)
+	in.mustSay(t, "rebuild", "readmodel", "--rate", "8", "--detach")
+	in.awaitRebuild(t, runs.Running)
+	must(t, in.program(string(RoleProjector)).kill())
+	if out := in.mustSay(t, "rebuild", "cancel"); !strings.Contains(out, "is canceled") {
+		t.Errorf("cancelled is %q", out)
+	}
+	must(t, in.start())
+	must(t, in.within("remove what the kill has left", func() error {
+		if diff := cmp.Diff(before, in.models(t)); diff != "" {
+			return fmt.Errorf("files (-before +after):\n%s", diff)
+		}
+		return nil
+	}))
+	must(t, in.stop())
+}
