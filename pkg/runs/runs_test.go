@@ -283,7 +283,9 @@ func TestTheLastWordCounts(t *testing.T) {
 		stop()
 		<-ended
 		letGo <- struct{}{}
-		<-result
+		if err := <-result; err == nil {
+			t.Error("a run that its process left has ended well")
+		}
 	})
 	for _, c := range []struct {
 		name, wanted string
@@ -299,7 +301,9 @@ func TestTheLastWordCounts(t *testing.T) {
 			<-ended
 			ask(c.name, c.wanted)
 			letGo <- struct{}{}
-			<-result
+			if err := <-result; err == nil {
+				t.Error("a run that its process left has ended well")
+			}
 			if r := state(t, b, c.name); r.State != c.want || c.wanted == Cancel && r.Wanted != Cancel {
 				t.Errorf("the run is %s, and %q is wanted", r.State, r.Wanted)
 			}
