@@ -52,6 +52,8 @@ const (
 	canceled     = "ID VERIFICATION CANCELED"
 	expired      = "ID VERIFICATION EXPIRED"
 	legacy       = "ID VERIFICATION" // all of the others in one subscription
+
+	legacySegment = "id-verification"
 )
 
 var events = []provider.Event{
@@ -59,7 +61,7 @@ var events = []provider.Event{
 	{Name: manualFinish, Segment: "manual-finish"},
 	{Name: canceled, Segment: "canceled"},
 	{Name: expired, Segment: "expired"},
-	{Name: legacy, Segment: "id-verification"},
+	{Name: legacy, Segment: legacySegment},
 }
 
 // precedence orders the events under which one body may come: the reading of the first that

@@ -31,20 +31,31 @@ func verify(r provider.Request) (provider.Receipt, error) {
 	}, nil
 }
 
+// tokens are those of the events, by what their URLs end with.
+var tokens = func() map[string]string {
+	tokens := map[string]string{}
+	for _, e := range events {
+		tokens[e.Segment] = provider.Token(e.Name)
+	}
+	return tokens
+}()
+
 func eventToken(segment string, body []byte) string {
-	callback, err := provider.ParseMembers(body, "status", "final")
+	// Nearly every result has `final`: then the status, which is large, need not be kept.
+	callback, err := provider.ParseMembers(body, "final")
+	if err == nil && len(callback) == 0 {
+		callback, err = provider.ParseMembers(body, "status")
+	}
 	if err != nil {
 		return provider.EventUndecodable
 	}
 	if !tellsOfVerification(callback) {
 		return provider.EventOther
 	}
-	for _, e := range events {
-		if e.Segment == segment {
-			return provider.Token(e.Name)
-		}
+	if token, ok := tokens[segment]; ok {
+		return token
 	}
-	return provider.Token(legacy)
+	return tokens[legacySegment]
 }
 
 // tellsOfVerification reports whether a body is the result of an id verification. Those of
