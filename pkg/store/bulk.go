@@ -55,49 +55,38 @@ func (m *ReadModel) putBulk(ctx context.Context, s statements, b Bulk) (destroye
 	if err := m.putDeliveries(ctx, s, mergedDeliveries(b)); err != nil {
 		return false, err
 	}
-	marks, err := putEvents(ctx, s, b.Events)
+	marks, err := m.putEvents(ctx, s, b.Events)
 	if err != nil {
 		return false, err
 	}
-	for _, mark := range append(marks, b.Marks...) {
-		gone, err := destroyClaims(ctx, s, mark.ID, mark.Sandbox, mark.Row.AnonymizedThrough)
-		if err != nil {
-			return false, err
-		}
-		destroyed = destroyed || gone
+	marked, err := m.putMarks(ctx, s, append(marks, b.Marks...))
+	if err != nil {
+		return false, err
 	}
-	for _, c := range b.Claims {
-		current, _, err := readClaims(ctx, s, m.db.forUpdate(), c.ID, c.Sandbox)
-		if err != nil {
-			return false, err
-		}
-		next := c.Row.after(current)
-		if _, err := writeClaims(ctx, s, c.ID, c.Sandbox, next, replaceClaims); err != nil {
-			return false, err
-		}
-		destroyed = destroyed || current.Key != nil && next.Key == nil
+	replaced, err := m.putClaims(ctx, s, b.Claims)
+	if err != nil {
+		return false, err
 	}
 	for _, p := range b.Progress {
 		if err := writeProgress(ctx, s, p); err != nil {
 			return false, err
 		}
 	}
-	return destroyed, nil
+	return marked || replaced, nil
 }
 
 // putEvents writes each event, and of the verifications what the latest of their events says. It returns up to where they say that claims
 // are gone.
-func putEvents(ctx context.Context, s statements, events []EventRow) (marks []Claims, err error) {
+func (m *ReadModel) putEvents(ctx context.Context, s statements, events []EventRow) (marks []Claims, err error) {
 	latest := map[VerificationKey]int{}
+	rows := make([][]any, len(events))
 	encoded := make([]string, len(events))
 	for i := range events {
 		e := &events[i]
 		if encoded[i], err = e.encoded(); err != nil {
 			return nil, err
 		}
-		if err := putEvent(ctx, s, *e, encoded[i]); err != nil {
-			return nil, err
-		}
+		rows[i] = e.columns(encoded[i])
 		if err := putUnknown(ctx, s, *e); err != nil {
 			return nil, err
 		}
@@ -109,15 +98,65 @@ func putEvents(ctx context.Context, s statements, events []EventRow) (marks []Cl
 			marks = append(marks, Claims{key, ClaimsRow{AnonymizedThrough: e.Data.AnonymizedThrough}})
 		}
 	}
+	if _, err := m.db.insertRows(ctx, s, insertEvent, keepEvent, rows); err != nil {
+		return nil, err
+	}
+	rows = rows[:0]
 	for i := range events {
-		if latest[VerificationKey{events[i].Data.ID, events[i].Sandbox}] != i {
-			continue
-		}
-		if _, err := putVerification(ctx, s, events[i], encoded[i]); err != nil {
-			return nil, err
+		if latest[VerificationKey{events[i].Data.ID, events[i].Sandbox}] == i {
+			rows = append(rows, events[i].verificationColumns(encoded[i]))
 		}
 	}
-	return marks, nil
+	_, err = m.db.insertRows(ctx, s, insertVerification, replaceVerification, rows)
+	return marks, err
+}
+
+// putMarks destroys claims up to the marks, and reports whether there were any. Most often nothing is known of a verification yet but its
+// events, so that a row without claims is all there is to write.
+func (m *ReadModel) putMarks(ctx context.Context, s statements, marks []Claims) (destroyed bool, err error) {
+	rows := make([][]any, len(marks))
+	for i, mark := range marks {
+		rows[i] = []any{mark.ID, mark.Sandbox, int64(mark.Row.AnonymizedThrough)}
+	}
+	made, err := m.db.insertRows(ctx, s, insertMark, keepClaims, rows)
+	if err != nil || made == int64(len(marks)) {
+		return false, err
+	}
+	for _, mark := range marks {
+		gone, err := destroyClaims(ctx, s, mark.ID, mark.Sandbox, mark.Row.AnonymizedThrough)
+		if err != nil {
+			return false, err
+		}
+		destroyed = destroyed || gone
+	}
+	return destroyed, nil
+}
+
+// putClaims reports whether others were destroyed. Most often there are none, so that all there is to do is to write these.
+func (m *ReadModel) putClaims(ctx context.Context, s statements, list []Claims) (destroyed bool, err error) {
+	rows := make([][]any, len(list))
+	for i, c := range list {
+		row := c.Row.after(ClaimsRow{})
+		if rows[i], err = row.columns(c.ID, c.Sandbox); err != nil {
+			return false, err
+		}
+	}
+	made, err := m.db.insertRows(ctx, s, insertClaims, keepClaims, rows)
+	if err != nil || made == int64(len(list)) {
+		return false, err
+	}
+	for _, c := range list {
+		current, _, err := readClaims(ctx, s, m.db.forUpdate(), c.ID, c.Sandbox)
+		if err != nil {
+			return false, err
+		}
+		next := c.Row.after(current)
+		if _, err := writeClaims(ctx, s, c.ID, c.Sandbox, next, replaceClaims); err != nil {
+			return false, err
+		}
+		destroyed = destroyed || current.Key != nil && next.Key == nil
+	}
+	return destroyed, nil
 }
 
 // mergedDeliveries are the deliveries that are told of, and those that caused the events, each once, by their places.
@@ -178,20 +217,25 @@ func (m *ReadModel) putStream(ctx context.Context, s statements, of []Delivery) 
 	if err != nil {
 		return err
 	}
+	var unknown [][]any
 	for _, d := range of {
 		for len(rows) > 0 && rows[0].Sequence < d.Sequence {
 			rows = rows[1:]
 		}
 		if len(rows) > 0 && rows[0].Sequence == d.Sequence {
-			err = updateDelivery(ctx, s, rows[0], mergeDeliveries(rows[0], d))
-		} else {
-			_, err = insertDelivery(ctx, s, d)
+			if err := updateDelivery(ctx, s, rows[0], mergeDeliveries(rows[0], d)); err != nil {
+				return err
+			}
+			continue
 		}
+		columns, err := d.row()
 		if err != nil {
 			return err
 		}
+		unknown = append(unknown, columns)
 	}
-	return nil
+	_, err = m.db.insertRows(ctx, s, intoDelivery, keepDelivery, unknown)
+	return err
 }
 
 // Unsettled returns the verifications that had an event at some time or later, by that of their latest one, after the place of a row that

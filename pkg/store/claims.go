@@ -96,24 +96,35 @@ func readClaims(ctx context.Context, s statements, lock, id string, sandbox bool
 	return row, true, decode(signal, &row.Signal)
 }
 
+// insertMark inserts a row that says no more than up to where claims are gone.
+const insertMark = `INSERT INTO claims (id, sandbox, anonymized_through)`
+
+const insertClaims = `INSERT INTO claims (id, sandbox, signal, signal_seq, sealed, wrapped, anonymized_through)`
+
 // What writeClaims does where there is a row already.
 const (
-	keepClaims    = ` DO NOTHING`
-	replaceClaims = ` DO UPDATE SET signal = excluded.signal, signal_seq = excluded.signal_seq, sealed = excluded.sealed,
+	keepClaims    = ` ON CONFLICT (id, sandbox) DO NOTHING`
+	replaceClaims = ` ON CONFLICT (id, sandbox) DO UPDATE SET signal = excluded.signal, signal_seq = excluded.signal_seq, sealed = excluded.sealed,
 		wrapped = excluded.wrapped, anonymized_through = excluded.anonymized_through`
 )
 
 // writeClaims reports whether it has written the row.
 func writeClaims(ctx context.Context, s statements, id string, sandbox bool, row ClaimsRow, known string) (bool, error) {
-	signal, err := json.Marshal(row.Signal)
+	columns, err := row.columns(id, sandbox)
 	if err != nil {
-		return false, errUnreadable
+		return false, err
 	}
-	n, err := s.exec(ctx, `
-		INSERT INTO claims (id, sandbox, signal, signal_seq, sealed, wrapped, anonymized_through) VALUES ($1, $2, $3, $4, $5, $6, $7)
-		ON CONFLICT (id, sandbox)`+known,
-		id, sandbox, string(signal), int64(row.Signal.Seq), optionalBytes(row.Sealed), optionalBytes(row.Key), int64(row.AnonymizedThrough))
+	n, err := s.exec(ctx, insertClaims+` VALUES ($1, $2, $3, $4, $5, $6, $7)`+known, columns...)
 	return n > 0, err
+}
+
+// columns are the values of insertClaims.
+func (c *ClaimsRow) columns(id string, sandbox bool) ([]any, error) {
+	signal, err := json.Marshal(c.Signal)
+	if err != nil {
+		return nil, errUnreadable
+	}
+	return []any{id, sandbox, string(signal), int64(c.Signal.Seq), optionalBytes(c.Sealed), optionalBytes(c.Key), int64(c.AnonymizedThrough)}, nil
 }
 
 // optionalBytes is NULL for nil.
@@ -130,8 +141,7 @@ func destroyClaims(ctx context.Context, s statements, id string, sandbox bool, t
 	if through == 0 {
 		return false, nil
 	}
-	_, err := s.exec(ctx, `
-		INSERT INTO claims (id, sandbox, anonymized_through) VALUES ($1, $2, $3)
+	_, err := s.exec(ctx, insertMark+` VALUES ($1, $2, $3)
 		ON CONFLICT (id, sandbox) DO UPDATE SET anonymized_through = excluded.anonymized_through
 		WHERE excluded.anonymized_through > claims.anonymized_through`, id, sandbox, int64(through))
 	if err != nil {

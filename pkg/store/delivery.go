@@ -100,16 +100,24 @@ func (m *ReadModel) delivery(ctx context.Context, s statements, d Delivery) (*De
 
 // insertDelivery reports whether it has made the row; one that is there stays as it is.
 func insertDelivery(ctx context.Context, s statements, d Delivery) (bool, error) {
-	columns, err := d.columns()
+	columns, err := d.row()
 	if err != nil {
 		return false, err
 	}
-	n, err := s.exec(ctx, `
-		INSERT INTO delivery (stream, sequence, event_id, provider, event, received_at, outcome, outcome_at, cause,
-			verifications, anomalies, traceparent, listed_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-		ON CONFLICT (stream, sequence) DO NOTHING`, append([]any{d.Stream, int64(d.Sequence)}, columns...)...)
+	n, err := s.exec(ctx, intoDelivery+` VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`+keepDelivery, columns...)
 	return n > 0, err
+}
+
+const (
+	intoDelivery = `INSERT INTO delivery (stream, sequence, event_id, provider, event, received_at, outcome, outcome_at, cause,
+	verifications, anomalies, traceparent, listed_at)`
+	keepDelivery = ` ON CONFLICT (stream, sequence) DO NOTHING`
+)
+
+// row are the values of intoDelivery.
+func (d *Delivery) row() ([]any, error) {
+	columns, err := d.columns()
+	return append([]any{d.Stream, int64(d.Sequence)}, columns...), err
 }
 
 // updatedColumns are those of columns, in their order.
@@ -122,6 +130,9 @@ const outcomeColumn = 4
 
 // updateDelivery writes the columns that differ: every other would cost the indexes that it is in.
 func updateDelivery(ctx context.Context, s statements, known, next Delivery) error {
+	if known.equal(&next) {
+		return nil
+	}
 	before, err := known.columns()
 	if err != nil {
 		return err
@@ -147,18 +158,48 @@ func updateDelivery(ctx context.Context, s statements, known, next Delivery) err
 
 // columns are the values of updatedColumns.
 func (d *Delivery) columns() ([]any, error) {
-	verifications, err := json.Marshal(d.Verifications)
+	verifications, err := encodeList(d.Verifications)
 	if err != nil {
-		return nil, errUnreadable
+		return nil, err
 	}
-	anomalies, err := json.Marshal(d.Anomalies)
+	anomalies, err := encodeList(d.Anomalies)
 	if err != nil {
-		return nil, errUnreadable
+		return nil, err
 	}
 	return []any{
 		d.EventID, d.Provider, d.Event, optionalMicros(d.ReceivedAt), d.Outcome, optionalMicros(d.OutcomeAt), d.Cause,
-		string(verifications), string(anomalies), d.Traceparent, d.listedAt(),
+		verifications, anomalies, d.Traceparent, d.listedAt(),
 	}, nil
+}
+
+// equal reports whether both are the same in all that is written.
+func (d *Delivery) equal(other *Delivery) bool {
+	return d.Stream == other.Stream && d.Sequence == other.Sequence && d.EventID == other.EventID && d.Provider == other.Provider &&
+		d.Event == other.Event && d.ReceivedAt.Equal(other.ReceivedAt) && d.Outcome == other.Outcome && d.OutcomeAt.Equal(other.OutcomeAt) &&
+		d.Cause == other.Cause && slices.Equal(d.Verifications, other.Verifications) && slices.Equal(d.Anomalies, other.Anomalies) &&
+		d.Traceparent == other.Traceparent
+}
+
+// noneListed is the text of an empty list, which most are.
+const noneListed = "[]"
+
+func encodeList(list []string) (string, error) {
+	if list != nil && len(list) == 0 {
+		return noneListed, nil
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		return "", errUnreadable
+	}
+	return string(text), nil
+}
+
+func decodeList(text string) (list []string, err error) {
+	if text == noneListed {
+		return []string{}, nil
+	}
+	err = decode(text, &list)
+	return list, err
 }
 
 // listedAt is the place of the delivery in the order of lists. One of which only the outcome is known, because its message was gone
@@ -225,8 +266,9 @@ func scanDelivery(scan scanner) (Delivery, error) {
 	if outcomeAt != nil {
 		d.OutcomeAt = instant(*outcomeAt)
 	}
-	if err := decode(verifications, &d.Verifications); err != nil {
+	if d.Verifications, err = decodeList(verifications); err != nil {
 		return Delivery{}, err
 	}
-	return d, decode(anomalies, &d.Anomalies)
+	d.Anomalies, err = decodeList(anomalies)
+	return d, err
 }

@@ -104,36 +104,47 @@ func (e *EventRow) causation() (Delivery, bool) {
 
 // putEvent writes the event. The stream never holds two of one id and version.
 func putEvent(ctx context.Context, s statements, e EventRow, data string) error {
-	_, err := s.exec(ctx, `
-		INSERT INTO verification_event (id, sandbox, version, sequence, published, stored_at, data)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)
-		ON CONFLICT (id, sandbox, version) DO NOTHING`,
-		e.Data.ID, e.Sandbox, e.Data.Version, int64(e.Sequence), e.Published, micros(e.StoredAt), data)
+	_, err := s.exec(ctx, insertEvent+` VALUES ($1, $2, $3, $4, $5, $6, $7)`+keepEvent, e.columns(data)...)
 	return err
+}
+
+const (
+	insertEvent = `INSERT INTO verification_event (id, sandbox, version, sequence, published, stored_at, data)`
+	keepEvent   = ` ON CONFLICT (id, sandbox, version) DO NOTHING`
+)
+
+// columns are the values of insertEvent.
+func (e *EventRow) columns(data string) []any {
+	return []any{e.Data.ID, e.Sandbox, e.Data.Version, int64(e.Sequence), e.Published, micros(e.StoredAt), data}
 }
 
 // putVerification reports whether it has written the first row of the verification, which it sees for an event of version 1 alone: that
 // one replaces no other.
 func putVerification(ctx context.Context, s statements, e EventRow, data string) (first bool, err error) {
-	v := &e.Data
 	known := replaceVerification
-	if v.Version == 1 {
+	if e.Data.Version == 1 {
 		known = keepVerification
 	}
-	n, err := s.exec(ctx, `
-		INSERT INTO verification (id, sandbox, version, sequence, updated_at, provider, kind, scope, status, final, overdue,
-			applicant, external_reference, data)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-		ON CONFLICT (id, sandbox)`+known,
+	n, err := s.exec(ctx, insertVerification+` VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`+known, e.verificationColumns(data)...)
+	return e.Data.Version == 1 && n > 0, err
+}
+
+const insertVerification = `INSERT INTO verification (id, sandbox, version, sequence, updated_at, provider, kind, scope, status, final, overdue,
+	applicant, external_reference, data)`
+
+// verificationColumns are the values of insertVerification.
+func (e *EventRow) verificationColumns(data string) []any {
+	v := &e.Data
+	return []any{
 		v.ID, e.Sandbox, v.Version, int64(e.Sequence), micros(e.StoredAt), v.Provider, v.Kind, string(v.Scope), string(v.Status),
-		v.Final, v.Overdue, optionalReference(v.Applicant), optionalReference(v.ExternalReference), data)
-	return v.Version == 1 && n > 0, err
+		v.Final, v.Overdue, optionalReference(v.Applicant), optionalReference(v.ExternalReference), data,
+	}
 }
 
 // What putVerification does where there is a row already.
 const (
-	keepVerification    = ` DO NOTHING`
-	replaceVerification = ` DO UPDATE SET
+	keepVerification    = ` ON CONFLICT (id, sandbox) DO NOTHING`
+	replaceVerification = ` ON CONFLICT (id, sandbox) DO UPDATE SET
 			version = excluded.version, sequence = excluded.sequence, updated_at = excluded.updated_at,
 			scope = excluded.scope, status = excluded.status, final = excluded.final, overdue = excluded.overdue, applicant = excluded.applicant,
 			external_reference = excluded.external_reference, data = excluded.data

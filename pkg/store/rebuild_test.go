@@ -294,6 +294,12 @@ func testBulkIsTheSame(t *testing.T, at place) {
 			{VerificationKey{testID("b").String(), false}, *claimsOf(2)},
 		},
 	}
+	// More than one statement writes.
+	for i := range uint64(rowsTogether[0] + rowsTogether[1] + 1) {
+		b.Events = append(b.Events, testEventRow(fmt.Sprint("many", i), 1, 100+i, 0))
+		b.Deliveries = append(b.Deliveries, testDeliveryOf(100+i))
+		b.Claims = append(b.Claims, Claims{VerificationKey{testID(fmt.Sprint("many", i)).String(), false}, *claimsOf(100 + i)})
+	}
 	for i := range b.Events {
 		b.Events[i].Data.CausationID = testDeliveryOf(b.Events[i].Data.CausationSequence).EventID
 		must(t, m.PutEvent(t.Context(), b.Events[i]))
