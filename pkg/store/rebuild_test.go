@@ -469,3 +469,24 @@ func TestDamagedFormerReadModel(t *testing.T) {
 	must(t, err)
 	must(t, beginRebuild(t, m).Discard(t.Context()))
 }
+
+// Rows that differ in anything that is compared have other hashes, even where their columns together have the same text.
+func TestRowHash(t *testing.T) {
+	m := newReadModel(t, sqlitePlace(t))
+	seen := map[string]string{}
+	for _, values := range []string{
+		`'ab', 'c'`, `'a', 'bc'`, `'abc', ''`, `'', 'abc'`, `'abc', NULL`, `NULL, 'abc'`, `x'616263', ''`, `1, 2`, `12, NULL`, `'1', '2'`, `-1, 2`, `NULL, NULL`, `'', ''`, `0, 0`,
+		`'a' || char(0) || 'b', 'c'`, `'a', char(0) || 'bc'`,
+	} {
+		var hash []byte
+		_, err := m.db.read().one(t.Context(), []any{&hash}, `SELECT `+rowHash+`(`+values+`)`)
+		must(t, err)
+		if other, taken := seen[string(hash)]; taken {
+			t.Errorf("%s has the hash of %s", values, other)
+		}
+		seen[string(hash)] = values
+	}
+	if _, err := m.db.read().one(t.Context(), []any{new([]byte)}, `SELECT `+rowHash+`(1.5)`); err == nil {
+		t.Error("a column of a kind that there is not has a hash")
+	}
+}

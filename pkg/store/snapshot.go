@@ -128,31 +128,38 @@ type Sum struct {
 
 // Sum reads a whole table. It calls pace after every row.
 func (s *Snapshot) Sum(ctx context.Context, table string, pace func() error) (Sum, error) {
-	c := comparedTable(table)
-	sum := Sum{Table: table}
+	sum, err := s.sum(ctx, comparedTable(table), pace)
+	return sum, wrap("sum up "+table, err)
+}
+
+func (s *Snapshot) sum(ctx context.Context, c compared, pace func() error) (Sum, error) {
+	sum := Sum{Table: c.table}
 	var total [2]uint64
-	err := s.rows(ctx, c, "", func(_ []sql.RawBytes, hash [sha256.Size]byte) error {
+	err := s.rows(ctx, c, false, "", func(_ []sql.RawBytes, hash [sha256.Size]byte) error {
 		sum.Rows++
 		total[0] += binary.BigEndian.Uint64(hash[:8])
 		total[1] += binary.BigEndian.Uint64(hash[8:16])
 		return pace()
 	})
 	sum.Sum = hex.EncodeToString(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, total[0]), total[1]))
-	return sum, wrap("sum up "+table, err)
+	return sum, err
 }
 
 func comparedTable(name string) compared {
 	return comparedTables[slices.IndexFunc(comparedTables, func(c compared) bool { return c.table == name })]
 }
 
-// rows hands every row over with the hash of what is compared in it.
-func (s *Snapshot) rows(ctx context.Context, c compared, order string, fn func(row []sql.RawBytes, hash [sha256.Size]byte) error) error {
+// rows hands the key of every row over, where that is wanted, with the hash of what is compared in the row.
+func (s *Snapshot) rows(ctx context.Context, c compared, keyed bool, order string, fn func(key []sql.RawBytes, hash [sha256.Size]byte) error) error {
+	query, hashOf := c.hashedHere()
+	if c.change == nil && !s.db.postgres() {
+		query, hashOf = c.hashedThere(keyed)
+	}
 	var row []sql.RawBytes
 	var into []any
-	var text []byte
 	return s.read().each(ctx, func(scan scanner) error {
 		if row == nil {
-			row = make([]sql.RawBytes, strings.Count(c.columns, ",")+1)
+			row = make([]sql.RawBytes, query.columns)
 			into = make([]any, len(row))
 			for i := range row {
 				into[i] = &row[i]
@@ -161,9 +168,43 @@ func (s *Snapshot) rows(ctx context.Context, c compared, order string, fn func(r
 		if err := scan(into...); err != nil {
 			return err
 		}
+		hash, err := hashOf(row)
+		if err != nil {
+			return err
+		}
+		return fn(row, hash)
+	}, `SELECT `+query.text+` FROM `+c.table+c.where+order)
+}
+
+// hashedQuery is what is selected, and how many columns that are.
+type hashedQuery struct {
+	text    string
+	columns int
+}
+
+type hashOf func(row []sql.RawBytes) (hash [sha256.Size]byte, err error)
+
+// hashedThere has SQLite hash the rows, which need not be copied then.
+func (c compared) hashedThere(keyed bool) (hashedQuery, hashOf) {
+	columns := []string{rowHash + "(" + c.columns + ")"}
+	if keyed {
+		columns = append(slices.Clone(c.key), columns...)
+	}
+	return hashedQuery{strings.Join(columns, ", "), len(columns)}, func(row []sql.RawBytes) (hash [sha256.Size]byte, err error) {
+		if copy(hash[:], row[len(row)-1]) != len(hash) {
+			err = errUnreadable
+		}
+		return hash, err
+	}
+}
+
+// hashedHere hashes rows as they were read.
+func (c compared) hashedHere() (hashedQuery, hashOf) {
+	var text []byte
+	return hashedQuery{c.columns, strings.Count(c.columns, ",") + 1}, func(row []sql.RawBytes) (hash [sha256.Size]byte, err error) {
 		if c.change != nil {
 			if err := c.change(row); err != nil {
-				return err
+				return hash, err
 			}
 		}
 		text = text[:0]
@@ -175,8 +216,8 @@ func (s *Snapshot) rows(ctx context.Context, c compared, order string, fn func(r
 			text = binary.AppendUvarint(text, uint64(len(value))+1)
 			text = append(text, value...)
 		}
-		return fn(row, sha256.Sum256(text))
-	}, `SELECT `+c.columns+` FROM `+c.table+c.where+order)
+		return sha256.Sum256(text), nil
+	}
 }
 
 // Difference is how a table differs from what it is compared with.
@@ -279,7 +320,7 @@ func (s *Snapshot) sorted(ctx context.Context, c compared) sortedRows {
 	}
 	go func() {
 		defer close(out.rows)
-		out.err <- s.rows(ctx, c, " ORDER BY "+strings.Join(order, ", "), func(row []sql.RawBytes, hash [sha256.Size]byte) error {
+		out.err <- s.rows(ctx, c, true, " ORDER BY "+strings.Join(order, ", "), func(row []sql.RawBytes, hash [sha256.Size]byte) error {
 			r := hashedRow{hash: hash}
 			for i := range c.key {
 				r.key = append(r.key, bytes.Clone(row[i]))

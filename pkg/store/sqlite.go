@@ -87,6 +87,9 @@ func (d *database) connectSQLite(path string, s schema, pragmas ...string) (*sql
 		"_txlock": {"immediate"},
 		"_pragma": append([]string{fmt.Sprintf("busy_timeout(%d)", sqliteBusyTimeout.Milliseconds())}, pragmas...),
 	}
+	if err := withRowHash(); err != nil {
+		return nil, err
+	}
 	dsn := url.URL{Scheme: "file", Path: path, RawQuery: options.Encode()}
 	connector, err := sqlite.NewConnector(dsn.String())
 	if err != nil {
