@@ -2,7 +2,12 @@ package store
 
 import (
 	"context"
+	"errors"
 	"math"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Carried is how much of a read model was taken over from the one before.
@@ -14,6 +19,8 @@ const (
 	// walkPage is how many positions are looked at together, and carryPage how many rows are taken over together.
 	walkPage  = 16_384
 	carryPage = 2048
+	// skipPage is how many positions are counted together, skippedLightly how many of them in the time of one row.
+	skipPage, skippedLightly = 4096, 64
 )
 
 // CarryDeliveries takes over the deliveries up to a position of each stream whose receipt the new read model does not know: their messages
@@ -31,19 +38,45 @@ func (r *Rebuild) CarryDeliveries(ctx context.Context, through map[string]uint64
 		mine := positions{statements: r.live.db.read(), end: end, args: []any{stream}, query: `SELECT sequence FROM delivery WHERE stream = $1`}
 		theirs := mine
 		theirs.statements, theirs.query = r.next.db.read(), mine.query+` AND received_at IS NOT NULL`
-		err = missing(ctx, &mine, &theirs, func(first, last uint64) error {
+		n, err := r.carryMissing(ctx, stream, &mine, &theirs, pace)
+		carried += n
+		if err != nil {
+			return carried, wrap("carry deliveries over", err)
+		}
+	}
+}
+
+// carryMissing writes the deliveries of a stream that are not among theirs, and reads the next ones meanwhile.
+func (r *Rebuild) carryMissing(ctx context.Context, stream string, mine, theirs *positions, pace func(n int) error) (carried int, err error) {
+	group, ctx := errgroup.WithContext(ctx)
+	found := make(chan []Delivery)
+	group.Go(func() error {
+		defer close(found)
+		return missing(ctx, mine, theirs, pace, func(first, last uint64) error {
 			rows, err := list(ctx, r.live.db.read(), scanDelivery,
 				selectDelivery+` WHERE stream = $1 AND sequence BETWEEN $2 AND $3`, stream, int64(first), int64(last))
 			if err != nil {
 				return err
 			}
-			carried += len(rows)
-			return firstOf(r.Put(ctx, Bulk{Deliveries: rows}), func() error { return pace(len(rows)) })
+			select {
+			case found <- rows:
+				return pace(len(rows))
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		})
-		if err != nil {
-			return carried, wrap("carry deliveries over", err)
+	})
+	group.Go(func() error {
+		for rows := range found {
+			if err := r.Put(ctx, Bulk{Deliveries: rows}); err != nil {
+				return err
+			}
+			carried += len(rows)
 		}
-	}
+		return nil
+	})
+	err = group.Wait()
+	return carried, err
 }
 
 func firstOf(err error, then func() error) error {
@@ -88,7 +121,7 @@ func (r *Rebuild) carryEvents(ctx context.Context, sandbox bool, end uint64, pac
 	mine := positions{statements: r.live.db.read(), end: end, args: []any{sandbox}, query: `SELECT sequence FROM verification_event WHERE sandbox = $1`}
 	theirs := mine
 	theirs.statements = r.next.db.read()
-	err = missing(ctx, &mine, &theirs, func(first, last uint64) error {
+	err = missing(ctx, &mine, &theirs, pace, func(first, last uint64) error {
 		rows, err := list(ctx, r.live.db.read(), func(scan scanner) (EventRow, error) { return scanEvent(scan, sandbox) },
 			selectTimeline, sandbox, int64(first)-1, int64(last), carryPage)
 		if err != nil {
@@ -158,29 +191,75 @@ func (r *Rebuild) carryEnds(ctx context.Context, pace func(int) error) (carried 
 	}
 }
 
-// carryMarks takes over up to where claims must never be written again.
+// carryMarks takes over up to where claims must never be written again, where the events do not say it.
 func (r *Rebuild) carryMarks(ctx context.Context, pace func(int) error) (carried int, err error) {
-	after := VerificationKey{}
+	if same, err := r.sameMarks(ctx, pace); err != nil || same {
+		return 0, err
+	}
+	var after VerificationKey
 	for {
-		var marks []Claims
-		err := r.live.db.read().each(ctx, func(scan scanner) error {
-			var c Claims
-			if err := scan(&c.ID, &c.Sandbox, &c.Row.AnonymizedThrough); err != nil {
-				return err
-			}
-			marks = append(marks, c)
-			return nil
-		}, `SELECT id, sandbox, anonymized_through FROM claims
-			WHERE anonymized_through > 0 AND (id, sandbox) > ($1, $2) ORDER BY id, sandbox LIMIT $3`, after.ID, after.Sandbox, carryPage)
-		if err != nil || len(marks) == 0 {
+		before := after
+		mine, err := list(ctx, r.live.db.read(), scanMark, selectMarks+` AND (id, sandbox) > ($1, $2) ORDER BY id, sandbox LIMIT $3`,
+			after.ID, after.Sandbox, carryPage)
+		if err != nil || len(mine) == 0 {
 			return carried, err
 		}
-		after = marks[len(marks)-1].VerificationKey
+		after = mine[len(mine)-1].VerificationKey
+		theirs, err := list(ctx, r.next.db.read(), scanMark, selectMarks+` AND (id, sandbox) > ($1, $2) AND (id, sandbox) <= ($3, $4) ORDER BY id, sandbox`,
+			before.ID, before.Sandbox, after.ID, after.Sandbox)
+		if err != nil {
+			return carried, err
+		}
+		known := make(map[VerificationKey]uint64, len(theirs))
+		for _, c := range theirs {
+			known[c.VerificationKey] = c.Row.AnonymizedThrough
+		}
+		seen := len(mine)
+		marks := slices.DeleteFunc(mine, func(c Claims) bool { return known[c.VerificationKey] >= c.Row.AnonymizedThrough })
 		carried += len(marks)
-		if err := firstOf(r.Put(ctx, Bulk{Marks: marks}), func() error { return pace(len(marks)) }); err != nil {
+		if len(marks) > 0 {
+			err = r.Put(ctx, Bulk{Marks: marks})
+		}
+		if err := firstOf(err, func() error { return pace(seen) }); err != nil {
 			return carried, err
 		}
 	}
+}
+
+// sameMarks reports whether both say the same of up to where claims are gone, as they do most often. It is asked far faster than they are
+// read.
+func (r *Rebuild) sameMarks(ctx context.Context, pace func(int) error) (bool, error) {
+	marks := compared{table: "claims", columns: "id, sandbox, anonymized_through", where: " WHERE anonymized_through > 0"}
+	var sums [2]Sum
+	var counting sync.Mutex
+	group, working := errgroup.WithContext(ctx)
+	for side, model := range []*ReadModel{r.live, r.next} {
+		group.Go(func() error {
+			s, err := model.Snapshot(working)
+			if err != nil {
+				return err
+			}
+			rows := 0
+			sums[side], err = s.sum(working, marks, func() error {
+				if rows++; rows%carryPage != 0 {
+					return nil
+				}
+				counting.Lock()
+				defer counting.Unlock()
+				return pace(carryPage / 2)
+			})
+			return errors.Join(err, s.Close(ctx))
+		})
+	}
+	err := group.Wait()
+	return sums[0] == sums[1], err
+}
+
+const selectMarks = `SELECT id, sandbox, anonymized_through FROM claims WHERE anonymized_through > 0`
+
+func scanMark(scan scanner) (c Claims, err error) {
+	err = scan(&c.ID, &c.Sandbox, &c.Row.AnonymizedThrough)
+	return c, err
 }
 
 // positions walks the positions of a table in their order.
@@ -198,12 +277,7 @@ type positions struct {
 // peek returns the next position, if there is one.
 func (p *positions) peek(ctx context.Context) (uint64, bool, error) {
 	if len(p.page) == 0 && !p.done {
-		n := len(p.args)
-		var w where
-		page, err := list(ctx, p.statements, func(scan scanner) (seq uint64, err error) {
-			return seq, scan(&seq)
-		}, p.query+" AND sequence > "+w.param(n+1)+" AND sequence <= "+w.param(n+2)+" ORDER BY sequence LIMIT "+w.param(n+3),
-			append(append([]any{}, p.args...), int64(p.at), int64(p.end), walkPage)...)
+		page, err := p.read(ctx, walkPage)
 		if err != nil {
 			return 0, false, err
 		}
@@ -218,8 +292,54 @@ func (p *positions) peek(ctx context.Context) (uint64, bool, error) {
 	return p.page[0], true, nil
 }
 
-// missing calls fn for all of mine that are not among theirs, by the first and the last of a few between which there are no others.
-func missing(ctx context.Context, mine, theirs *positions, fn func(first, last uint64) error) error {
+// read returns the first positions behind the last one that was read.
+func (p *positions) read(ctx context.Context, limit int) ([]uint64, error) {
+	after, through, most := p.behind()
+	return list(ctx, p.statements, func(scan scanner) (seq uint64, err error) {
+		return seq, scan(&seq)
+	}, p.query+" AND sequence > "+after+" AND sequence <= "+through+" ORDER BY sequence LIMIT "+most,
+		append(slices.Clone(p.args), int64(p.at), int64(p.end), limit)...)
+}
+
+// behind are the parameters behind the arguments.
+func (p *positions) behind() (first, second, third string) {
+	var w where
+	n := len(p.args)
+	return w.param(n + 1), w.param(n + 2), w.param(n + 3)
+}
+
+// whole reports whether there is each position from the first to the last one, which is asked far faster than they are read.
+func (p *positions) whole(ctx context.Context, first, last uint64) (bool, error) {
+	from, through, _ := p.behind()
+	var n int64
+	_, err := p.one(ctx, []any{&n}, "SELECT count(*) FROM (SELECT DISTINCT sequence FROM ("+p.query+" AND sequence >= "+from+" AND sequence <= "+through+") AS found) AS single",
+		append(slices.Clone(p.args), int64(first), int64(last))...)
+	return uint64(n) == last-first+1, err
+}
+
+// skip leaves out the positions of mine, from the next one on, that are among theirs together with all between them. It reports how many.
+func skip(ctx context.Context, mine, theirs *positions) (skipped uint64, err error) {
+	if len(mine.page) > 0 || mine.done {
+		return 0, nil
+	}
+	next, err := mine.read(ctx, 1)
+	if err != nil || len(next) == 0 {
+		return 0, err
+	}
+	last := min(next[0]+skipPage-1, mine.end)
+	whole, err := theirs.whole(ctx, next[0], last)
+	if err != nil || !whole {
+		return 0, err
+	}
+	mine.at = last
+	theirs.page = slices.DeleteFunc(theirs.page, func(seq uint64) bool { return seq <= last })
+	theirs.at = max(theirs.at, last)
+	return last - next[0] + 1, nil
+}
+
+// missing calls fn for all of mine that are not among theirs, by the first and the last of a few between which there are no others. Of what
+// need not be looked at one by one it calls pace with the number of rows that would take as long.
+func missing(ctx context.Context, mine, theirs *positions, pace func(n int) error, fn func(first, last uint64) error) error {
 	var first, last uint64
 	count := 0
 	flush := func() error {
@@ -230,6 +350,18 @@ func missing(ctx context.Context, mine, theirs *positions, fn func(first, last u
 		return fn(first, last)
 	}
 	for {
+		for {
+			n, err := skip(ctx, mine, theirs)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				break
+			}
+			if err := firstOf(flush(), func() error { return pace(int(n / skippedLightly)) }); err != nil {
+				return err
+			}
+		}
 		seq, ok, err := mine.peek(ctx)
 		if err != nil {
 			return err

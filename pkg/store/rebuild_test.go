@@ -277,6 +277,53 @@ func testCarryIsWhatNoStreamGives(t *testing.T, at place) {
 	}
 }
 
+// What is missing is found as if the positions were compared one by one, whether they have gaps or not.
+func testMissing(t *testing.T, at place) {
+	m := newReadModel(t, at(t))
+	const mine, theirs, last = "MINE", "THEIRS", 9 * skipPage
+	has := map[string]func(seq uint64) bool{
+		mine: func(seq uint64) bool { return seq > 10 && seq%1000 != 7 },
+		theirs: func(seq uint64) bool {
+			return seq > 20 && (seq < 2*skipPage+100 || seq > 2*skipPage+110) && seq != 4*skipPage+3 && seq <= last
+		},
+	}
+	var want []uint64
+	var b Bulk
+	for seq := uint64(1); seq <= last+50; seq++ {
+		for _, stream := range []string{mine, theirs} {
+			if has[stream](seq) {
+				b.Deliveries = append(b.Deliveries, Delivery{Stream: stream, Sequence: seq, ReceivedAt: start})
+			}
+		}
+		if seq <= last+20 && has[mine](seq) && !has[theirs](seq) {
+			want = append(want, seq)
+		}
+	}
+	must(t, m.PutBulk(t.Context(), b))
+	of := func(stream string) *positions {
+		return &positions{statements: m.db.read(), end: last + 20, args: []any{stream}, query: `SELECT sequence FROM delivery WHERE stream = $1`}
+	}
+	var got []uint64
+	skipped := 0
+	must(t, missing(t.Context(), of(mine), of(theirs), func(n int) error {
+		skipped += n
+		return nil
+	}, func(first, last uint64) error {
+		for seq := first; seq <= last; seq++ {
+			if has[mine](seq) {
+				got = append(got, seq)
+			}
+		}
+		return nil
+	}))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("missing (-want +got):\n%s", diff)
+	}
+	if skipped == 0 {
+		t.Error("nothing was skipped")
+	}
+}
+
 // testBulkIsTheSame writes facts together and one by one.
 func testBulkIsTheSame(t *testing.T, at place) {
 	place := at(t)

@@ -99,6 +99,7 @@ func suite(t *testing.T, at place) {
 		{"rebuild leaves no trace", testRebuildLeavesNoTrace},
 		{"rebuild kept", testRebuildKept},
 		{"claims across the switch", testClaimsAcrossTheSwitch},
+		{"missing", testMissing},
 		{"carried over is what no stream gives", testCarryIsWhatNoStreamGives},
 		{"forget after a snapshot", testForgetAfterSnapshot},
 		{"inspect", testInspect},
