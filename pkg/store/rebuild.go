@@ -11,7 +11,7 @@ import (
 // Rebuild is a read model that is made anew beside the one in use, which is written and read all the while. It is used in this order, by one
 // goroutine:
 //
-//	Put …, for all that the streams hold     without indexes, and without the means to undo anything
+//	Put …, for all that the streams hold     most often without indexes, and without the means to undo anything
 //	Index                                    from here on it is a read model like any other
 //	Model().…                                what has come since, compared with what is in use: see Snapshot
 //	Switch                                   it is the one in use
@@ -26,6 +26,8 @@ type Rebuild struct {
 
 // site is where the new read model is: a file of SQLite, or a schema of PostgreSQL.
 type site interface {
+	// filled is called when all that comes before the indexes was written.
+	filled(ctx context.Context) error
 	// ready makes what was written durable, and returns the read model opened as it will be used.
 	ready(ctx context.Context) (*database, error)
 	// put is called when something was written.
@@ -41,9 +43,10 @@ type site interface {
 // bulkCache is what SQLite keeps of the tables in memory while they are filled, in KiB: above all the index by ids, which is written all over.
 const bulkCache = 64 << 10
 
-// Rebuild begins a new read model. The process must be the only one that does.
-func (m *ReadModel) Rebuild(ctx context.Context) (*Rebuild, error) {
-	if err := m.Tidy(ctx); err != nil {
+// Rebuild begins a new read model. The process must be the only one that does. What is indexed from the start is written far slower, but
+// there is nothing left that takes long in one go: it is for those who have time, and should not be noticed.
+func (m *ReadModel) Rebuild(ctx context.Context, indexed bool) (*Rebuild, error) {
+	if err := m.Tidy(ctx, indexed); err != nil {
 		return nil, err
 	}
 	r := &Rebuild{live: m}
@@ -52,6 +55,9 @@ func (m *ReadModel) Rebuild(ctx context.Context) (*Rebuild, error) {
 		return nil, wrap("begin a new read model", err)
 	}
 	r.next = &ReadModel{db: db, at: m.at}
+	if indexed {
+		return r, nil
+	}
 	if r.indexes, err = db.dropIndexes(ctx); err != nil {
 		return nil, wrap("begin a new read model", errors.Join(err, r.Discard(context.WithoutCancel(ctx))))
 	}
@@ -79,8 +85,11 @@ func (r *Rebuild) Put(ctx context.Context, b Bulk) error {
 	return err
 }
 
-// Index makes the indexes, and all that was written durable.
+// Index makes the indexes that are missing, and all that was written durable.
 func (r *Rebuild) Index(ctx context.Context) error {
+	if err := r.site.filled(ctx); err != nil {
+		return wrap("index the new read model", err)
+	}
 	for _, statement := range r.indexes {
 		if _, err := r.next.db.write().exec(ctx, statement); err != nil {
 			return wrap("index the new read model", err)
@@ -160,16 +169,16 @@ func (r *Rebuild) Keep(ctx context.Context) (name string, err error) {
 	if name, err = r.site.keep(ctx); err != nil {
 		return "", wrap("keep the new read model", errors.Join(err, r.site.remove(ctx)))
 	}
-	return name, wrap("keep the new read model", r.live.Tidy(ctx))
+	return name, wrap("keep the new read model", r.live.Tidy(ctx, true))
 }
 
 // Tidy removes what rebuilds have left that did not come to their end, and destroys the personal data in the read models that are kept.
-// No rebuild may be under way.
-func (m *ReadModel) Tidy(ctx context.Context) error {
+// Gently, it rests between, so that it should not be noticed. No rebuild may be under way.
+func (m *ReadModel) Tidy(ctx context.Context, gently bool) error {
 	if m.db.postgres() {
 		return wrap("tidy up after rebuilds", m.tidySchemas(ctx))
 	}
-	return wrap("tidy up after rebuilds", m.tidyFiles(ctx))
+	return wrap("tidy up after rebuilds", m.tidyFiles(ctx, gently))
 }
 
 // Size is how many bytes the read model takes on the disk of this process, about what another one would: none on PostgreSQL.
@@ -225,16 +234,4 @@ func (m *ReadModel) Alone(ctx context.Context, fn func(ctx context.Context) erro
 // notWiped says what to do about a former read model whose personal data could not be destroyed.
 func notWiped(name string, err error) error {
 	return fmt.Errorf("personal data in %s, which is kept, cannot be destroyed; remove it with `verdict rebuild drop-old`: %w", name, err)
-}
-
-// wipe destroys the personal data of a read model that is in use no more.
-func (d *database) wipe(ctx context.Context, table string) error {
-	found, err := d.write().one(ctx, []any{new(int)}, fmt.Sprintf(`SELECT 1 FROM %s WHERE sealed IS NOT NULL OR wrapped IS NOT NULL LIMIT 1`, table))
-	if err != nil || !found {
-		return err
-	}
-	if _, err := d.write().exec(ctx, fmt.Sprintf(`UPDATE %s SET sealed = NULL, wrapped = NULL WHERE sealed IS NOT NULL OR wrapped IS NOT NULL`, table)); err != nil {
-		return err
-	}
-	return d.forget(ctx)
 }

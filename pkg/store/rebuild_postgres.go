@@ -98,6 +98,8 @@ func (s *schemaSite) lock(ctx context.Context) (err error) {
 
 func (s *schemaSite) put() {}
 
+func (s *schemaSite) filled(context.Context) error { return nil }
+
 // ready has the planner learn what the tables hold.
 func (s *schemaSite) ready(ctx context.Context) (*database, error) {
 	_, err := s.next.write().exec(ctx, `ANALYZE`)
@@ -296,3 +298,13 @@ func (d *database) lockFor(ctx context.Context, taking string) (conn *sql.Conn, 
 
 // quoted is a name as it stands in a statement.
 func quoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+// wipe destroys the personal data of a read model that is in use no more.
+func (d *database) wipe(ctx context.Context, table string) error {
+	found, err := d.write().one(ctx, []any{new(int)}, fmt.Sprintf(`SELECT 1 FROM %s WHERE sealed IS NOT NULL OR wrapped IS NOT NULL LIMIT 1`, table))
+	if err != nil || !found {
+		return err
+	}
+	_, err = d.write().exec(ctx, fmt.Sprintf(`UPDATE %s SET sealed = NULL, wrapped = NULL WHERE sealed IS NOT NULL OR wrapped IS NOT NULL`, table))
+	return err
+}

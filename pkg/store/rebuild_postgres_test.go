@@ -35,13 +35,13 @@ func TestRebuildsOfTwoProcesses(t *testing.T) {
 	at := postgresPlace(t)
 	one, other := newReadModel(t, at), newReadModel(t, at)
 	live(t, one)
-	r := beginRebuild(t, one)
-	must(t, other.Tidy(t.Context()))
+	r := beginRebuild(t, one, false)
+	must(t, other.Tidy(t.Context(), false))
 	must(t, r.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("c", 1, 4, 6)}}))
 	begun := make(chan error, 1)
 	next := make(chan *Rebuild, 1)
 	go func() {
-		r, err := other.Rebuild(t.Context())
+		r, err := other.Rebuild(t.Context(), false)
 		begun <- err
 		next <- r
 	}()
@@ -61,7 +61,7 @@ func TestSwitchAfterTheLockWasLost(t *testing.T) {
 	m := newReadModel(t, postgresPlace(t))
 	live(t, m)
 	want := sumsOf(t, m)
-	r := beginRebuild(t, m)
+	r := beginRebuild(t, m, false)
 	must(t, r.Index(t.Context()))
 	var pid int
 	_, err := statements{on: r.site.(*schemaSite).on}.one(t.Context(), []any{&pid}, `SELECT pg_backend_pid()`)
@@ -69,7 +69,7 @@ func TestSwitchAfterTheLockWasLost(t *testing.T) {
 	do(t, m, `SELECT pg_terminate_backend(%d, 10000)`, pid)
 	// Another process begins.
 	other := newReadModel(t, m.at)
-	next := beginRebuild(t, other)
+	next := beginRebuild(t, other, false)
 	if kept, err := r.Switch(t.Context()); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("switched, keeping %s: error %v", kept, err)
 	}
@@ -90,8 +90,8 @@ func TestLongSchemaName(t *testing.T) {
 		m := newReadModel(t, with(t, at, "search_path", name))
 		live(t, m)
 		want := sumsOf(t, m)
-		must(t, m.Tidy(t.Context()))
-		r, err := m.Rebuild(t.Context())
+		must(t, m.Tidy(t.Context(), false))
+		r, err := m.Rebuild(t.Context(), false)
 		if length > longestHome && !errors.Is(err, errLongName) {
 			t.Errorf("a rebuild beside %d bytes: error %v", length, err)
 		}
@@ -113,17 +113,17 @@ func TestKeptSchemas(t *testing.T) {
 	m := newReadModel(t, postgresPlace(t))
 	do(t, m, `CREATE SCHEMA public_readmodel_old_backup`)
 	for range 2 {
-		r := beginRebuild(t, m)
+		r := beginRebuild(t, m, false)
 		must(t, r.Index(t.Context()))
 		switched(t, m, r)
 	}
 	do(t, m, `DROP SCHEMA public_readmodel_old_1 CASCADE`)
-	r := beginRebuild(t, m)
+	r := beginRebuild(t, m, false)
 	must(t, r.Index(t.Context()))
 	if kept := switched(t, m, r); kept != "public_readmodel_old_3" {
 		t.Errorf("kept is %s", kept)
 	}
-	must(t, m.Tidy(t.Context()))
+	must(t, m.Tidy(t.Context(), false))
 	dropped, err := m.DropKept(t.Context())
 	must(t, err)
 	if want := []string{"public_readmodel_old_2", "public_readmodel_old_3"}; !slices.Equal(dropped, want) {

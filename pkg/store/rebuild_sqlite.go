@@ -52,6 +52,16 @@ func (f *fileSite) put() {
 	})
 }
 
+// mapped is how much of the file is seen in memory while indexes are made, for each of which a table is read as a whole: its pages need not
+// be copied then. What lies behind is read as ever.
+const mapped = 2 << 30
+
+// filled maps the file, which nobody else has open.
+func (f *fileSite) filled(ctx context.Context) error {
+	_, err := f.db.write().exec(ctx, fmt.Sprintf(`PRAGMA mmap_size = %d`, mapped))
+	return err
+}
+
 func (f *fileSite) ready(ctx context.Context) (*database, error) {
 	f.running.Wait()
 	if err := f.db.close(); err != nil {
@@ -133,7 +143,7 @@ func (f *fileSite) remove(context.Context) error {
 	return removeSQLite(f.path)
 }
 
-func (m *ReadModel) tidyFiles(ctx context.Context) error {
+func (m *ReadModel) tidyFiles(ctx context.Context, gently bool) error {
 	now, err := readPointer(m.at.Dir)
 	if err != nil {
 		return err
@@ -147,7 +157,7 @@ func (m *ReadModel) tidyFiles(ctx context.Context) error {
 		failed = append(failed, removeSQLite(filepath.Join(m.at.Dir, name)))
 	}
 	for _, name := range now.Kept {
-		if err := m.wipeFile(ctx, name); err != nil {
+		if err := m.wipeFile(ctx, name, gently); err != nil {
 			failed = append(failed, notWiped(name, err))
 		}
 	}
@@ -155,7 +165,7 @@ func (m *ReadModel) tidyFiles(ctx context.Context) error {
 }
 
 // wipeFile destroys the personal data in the file of a former read model, where it is still there.
-func (m *ReadModel) wipeFile(ctx context.Context, name string) error {
+func (m *ReadModel) wipeFile(ctx context.Context, name string, gently bool) error {
 	if _, err := os.Stat(filepath.Join(m.at.Dir, name)); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -165,7 +175,40 @@ func (m *ReadModel) wipeFile(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(db.wipe(ctx, "claims"), db.close())
+	return errors.Join(db.wipeFile(ctx, gently), db.close())
+}
+
+// wipePage is how many claims are destroyed in one transaction.
+const wipePage = 1000
+
+// wipeFile destroys the personal data in a file, a few rows at a time. Gently, the rests between are as long as the work: whoever writes to
+// the same disk goes on then.
+func (d *database) wipeFile(ctx context.Context, gently bool) error {
+	found, err := d.write().one(ctx, []any{new(int)}, `SELECT 1 FROM claims WHERE sealed IS NOT NULL OR wrapped IS NOT NULL LIMIT 1`)
+	if err != nil || !found {
+		return err
+	}
+	for after, last := int64(0), int64(0); ; after = last {
+		begun := time.Now()
+		if _, err := d.write().one(ctx, []any{&last}, `SELECT coalesce(max(rowid), 0) FROM (SELECT rowid FROM claims WHERE rowid > $1 ORDER BY rowid LIMIT $2)`, after, wipePage); err != nil {
+			return err
+		}
+		if last == 0 {
+			return d.forget(ctx)
+		}
+		if _, err := d.write().exec(ctx, `UPDATE claims SET sealed = NULL, wrapped = NULL
+			WHERE rowid > $1 AND rowid <= $2 AND (sealed IS NOT NULL OR wrapped IS NOT NULL)`, after, last); err != nil {
+			return err
+		}
+		if !gently {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Since(begun)):
+		}
+	}
 }
 
 // dropFiles takes the names out of the pointer first: a file that no pointer names is removed by whoever tidies up. The first file of all

@@ -24,9 +24,9 @@ func everywhere() map[string]uint64 {
 }
 
 // beginRebuild begins one that is discarded at the end of the test.
-func beginRebuild(t *testing.T, m *ReadModel) *Rebuild {
+func beginRebuild(t *testing.T, m *ReadModel, indexed bool) *Rebuild {
 	t.Helper()
-	r, err := m.Rebuild(t.Context())
+	r, err := m.Rebuild(t.Context(), indexed)
 	must(t, err)
 	t.Cleanup(func() { check(t, r.Discard(context.Background())) })
 	return r
@@ -99,6 +99,24 @@ func traces(t *testing.T, m *ReadModel) []string {
 }
 
 func testRebuild(t *testing.T, at place) {
+	for _, indexed := range []bool{false, true} {
+		t.Run(fmt.Sprint("indexed ", indexed), func(t *testing.T) { testRebuildOf(t, at, indexed) })
+	}
+}
+
+// indexesOf names the indexes of a read model.
+func indexesOf(t *testing.T, m *ReadModel) []string {
+	t.Helper()
+	query := `SELECT name FROM sqlite_schema WHERE type = 'index' ORDER BY name`
+	if m.db.postgres() {
+		query = `SELECT indexname::TEXT FROM pg_indexes WHERE schemaname = current_schema() ORDER BY indexname`
+	}
+	names, err := list(t.Context(), m.db.read(), func(scan scanner) (name string, err error) { return name, scan(&name) }, query)
+	must(t, err)
+	return names
+}
+
+func testRebuildOf(t *testing.T, at place, indexed bool) {
 	place := at(t)
 	m := newReadModel(t, place)
 	live(t, m)
@@ -108,7 +126,7 @@ func testRebuild(t *testing.T, at place) {
 	want := sumsOf(t, m)
 	before := traces(t, m)
 
-	r := beginRebuild(t, m)
+	r := beginRebuild(t, m, indexed)
 	must(t, r.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("a", 2, 3, 3), testEventRow("b", 1, 2, 2)}, Deliveries: []Delivery{testDeliveryOf(5)}}))
 	must(t, r.Index(t.Context()))
 	carried, err := r.Carry(t.Context(), everywhere(), unpaced)
@@ -119,6 +137,9 @@ func testRebuild(t *testing.T, at place) {
 	must(t, r.Put(t.Context(), Bulk{Claims: []Claims{{VerificationKey{testID("a").String(), false}, *claimsOf(3)}}}))
 	if diff := cmp.Diff(want, sumsOf(t, r.Model())); diff != "" {
 		t.Errorf("checksums (-in use +new):\n%s", diff)
+	}
+	if diff := cmp.Diff(indexesOf(t, m), indexesOf(t, r.Model())); diff != "" {
+		t.Errorf("indexes (-in use +new):\n%s", diff)
 	}
 	// The one more tells the new one from the one before.
 	must(t, r.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("c", 1, 4, 6)}}))
@@ -136,7 +157,7 @@ func testRebuild(t *testing.T, at place) {
 			t.Fatalf("what is read after the switch: %v", err)
 		}
 	}
-	must(t, m.Tidy(t.Context()))
+	must(t, m.Tidy(t.Context(), false))
 	names, err := m.Kept(t.Context())
 	must(t, err)
 	if !slices.Equal(names, []string{kept}) {
@@ -178,7 +199,7 @@ func testRebuildLeavesNoTrace(t *testing.T, at place) {
 	want, before := sumsOf(t, m), traces(t, m)
 	for _, indexed := range []bool{false, true} {
 		for _, dies := range []bool{false, true} {
-			r, err := m.Rebuild(t.Context())
+			r, err := m.Rebuild(t.Context(), false)
 			must(t, err)
 			must(t, r.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("c", 1, 4, 6)}}))
 			if indexed {
@@ -192,7 +213,7 @@ func testRebuildLeavesNoTrace(t *testing.T, at place) {
 				case *schemaSite:
 					s.release(t.Context())
 				}
-				must(t, m.Tidy(t.Context()))
+				must(t, m.Tidy(t.Context(), false))
 			} else {
 				must(t, r.Discard(t.Context()))
 				must(t, r.Discard(t.Context()))
@@ -210,11 +231,11 @@ func testRebuildLeavesNoTrace(t *testing.T, at place) {
 func testRebuildKept(t *testing.T, at place) {
 	m := newReadModel(t, at(t))
 	live(t, m)
-	r := beginRebuild(t, m)
+	r := beginRebuild(t, m, false)
 	must(t, r.Index(t.Context()))
 	name, err := r.Keep(t.Context())
 	must(t, err)
-	must(t, m.Tidy(t.Context()))
+	must(t, m.Tidy(t.Context(), false))
 	names, err := m.Kept(t.Context())
 	must(t, err)
 	if !slices.Equal(names, []string{name}) {
@@ -236,7 +257,7 @@ func testCarryIsWhatNoStreamGives(t *testing.T, at place) {
 	odd := testDeliveryOf(2)
 	odd.EventID = "odd"
 	must(t, m.PutDelivery(t.Context(), odd))
-	r := beginRebuild(t, m)
+	r := beginRebuild(t, m, false)
 	must(t, r.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("b", 1, 2, 2)}, Deliveries: []Delivery{testDeliveryOf(2)}}))
 	must(t, r.Index(t.Context()))
 	through := map[string]uint64{webhookStream: 5, verificationStream: 5, sandboxStream: 5}
@@ -417,7 +438,7 @@ func TestSwitchIsOneRename(t *testing.T) {
 	at := sqlitePlace(t)
 	m := newReadModel(t, at)
 	live(t, m)
-	r := beginRebuild(t, m)
+	r := beginRebuild(t, m, false)
 	must(t, r.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("c", 1, 4, 6)}}))
 	must(t, r.Index(t.Context()))
 	// The step before the renaming.
@@ -449,11 +470,11 @@ func testClaimsAcrossTheSwitch(t *testing.T, at place) {
 	id := testID("a").String()
 	want, err := reader.Claims(t.Context(), id, false)
 	must(t, err)
-	r := beginRebuild(t, m)
+	r := beginRebuild(t, m, false)
 	must(t, r.Put(t.Context(), Bulk{Claims: []Claims{{VerificationKey{id, false}, want}}}))
 	must(t, r.Index(t.Context()))
 	switched(t, m, r)
-	must(t, m.Tidy(t.Context()))
+	must(t, m.Tidy(t.Context(), false))
 	got, err := reader.Claims(t.Context(), id, false)
 	must(t, err)
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -465,7 +486,7 @@ func testClaimsAcrossTheSwitch(t *testing.T, at place) {
 func TestDiscardLeavesWhatThePointerNames(t *testing.T) {
 	for _, kept := range []bool{false, true} {
 		m := newReadModel(t, sqlitePlace(t))
-		r := beginRebuild(t, m)
+		r := beginRebuild(t, m, false)
 		must(t, r.Index(t.Context()))
 		name := filepath.Base(r.site.(*fileSite).path)
 		now := pointer{File: name}
@@ -489,7 +510,7 @@ func (failingEnd) Unregister() error { return errors.New("no end") }
 func TestSwitchOutlivesTheOneBefore(t *testing.T) {
 	m := newReadModel(t, sqlitePlace(t))
 	m.db.metrics = append(m.db.metrics, failingEnd{})
-	r := beginRebuild(t, m)
+	r := beginRebuild(t, m, false)
 	must(t, r.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("c", 1, 4, 6)}}))
 	must(t, r.Index(t.Context()))
 	switched(t, m, r)
@@ -505,16 +526,33 @@ func TestSwitchOutlivesTheOneBefore(t *testing.T) {
 func TestDamagedFormerReadModel(t *testing.T) {
 	m := newReadModel(t, sqlitePlace(t))
 	live(t, m)
-	r := beginRebuild(t, m)
+	r := beginRebuild(t, m, false)
 	must(t, r.Index(t.Context()))
 	kept := switched(t, m, r)
 	must(t, os.WriteFile(filepath.Join(m.at.Dir, kept), []byte(strings.Repeat("damaged ", 1000)), fileMode))
-	if _, err := m.Rebuild(t.Context()); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), kept) || !strings.Contains(err.Error(), "drop-old") {
+	if _, err := m.Rebuild(t.Context(), false); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), kept) || !strings.Contains(err.Error(), "drop-old") {
 		t.Errorf("another rebuild: error %v", err)
 	}
 	_, err := m.DropKept(t.Context())
 	must(t, err)
-	must(t, beginRebuild(t, m).Discard(t.Context()))
+	must(t, beginRebuild(t, m, false).Discard(t.Context()))
+}
+
+// What is left of many claims is their rows.
+func TestWipeOfManyClaims(t *testing.T) {
+	m := newReadModel(t, sqlitePlace(t))
+	var b Bulk
+	for i := range uint64(2*wipePage + 1) {
+		b.Claims = append(b.Claims, Claims{VerificationKey{testID(fmt.Sprint(i)).String(), false}, *claimsOf(1 + i)})
+	}
+	must(t, m.PutBulk(t.Context(), b))
+	must(t, m.db.wipeFile(t.Context(), true))
+	var rows, sealed int
+	_, err := m.db.read().one(t.Context(), []any{&rows, &sealed}, `SELECT count(*), count(sealed) + count(wrapped) FROM claims`)
+	must(t, err)
+	if rows != len(b.Claims) || sealed != 0 {
+		t.Errorf("%d rows with %d claims and keys, want %d with none", rows, sealed, len(b.Claims))
+	}
 }
 
 // Rows that differ in anything that is compared have other hashes, even where their columns together have the same text.

@@ -108,7 +108,7 @@ func (p *projector) rebuild(ctx context.Context, job *runs.Job) (err error) {
 	if err := room(size); err != nil {
 		return err
 	}
-	made, err := p.model.Rebuild(ctx)
+	made, err := p.model.Rebuild(ctx, spec.Rate > 0)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (p *projector) rebuild(ctx context.Context, job *runs.Job) (err error) {
 	// It is in use: nothing can end that any more.
 	job.Complete()
 	ctx = context.WithoutCancel(ctx)
-	if err := p.model.Tidy(ctx); err != nil {
+	if err := p.model.Tidy(ctx, spec.Rate > 0); err != nil {
 		p.logger.WarnContext(ctx, "the personal data in the read model that is in use no more is destroyed at the next start", "error", err)
 	}
 	return r.report.enter(ctx, PhaseDone)

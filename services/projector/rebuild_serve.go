@@ -33,7 +33,7 @@ func (p *projector) serve(ctx context.Context) {
 			ready := run.State == runs.Waiting || run.State == runs.Running && now.After(run.HeldUntil)
 			if name == ReadModel && run.State != runs.Running && !run.UpdatedAt.Before(tidied) {
 				// Whoever was at work may have died before he removed what he made.
-				if err := p.model.Tidy(ctx); err != nil {
+				if err := p.model.Tidy(ctx, true); err != nil {
 					p.logger.WarnContext(ctx, "not tidied up after rebuilds of the read model", "error", err)
 				}
 				tidied = now
