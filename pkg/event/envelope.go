@@ -127,13 +127,21 @@ func VerificationOf(e cloudevents.Event) (v Verification, published string, err 
 	if !ok {
 		return v, "", fmt.Errorf("type %q is not that of a verification event", e.Type())
 	}
-	if err := json.Unmarshal(e.Data(), &v); err != nil {
-		return v, "", fmt.Errorf("verification event: %w", err)
-	}
-	if _, err := verification.ParseID(v.ID); err != nil {
-		return v, "", fmt.Errorf("verification event: %w", err)
+	if v, err = verificationIn(e.Data()); err != nil {
+		return v, "", err
 	}
 	return v, published, nil
+}
+
+// verificationIn reads the data of a verification event.
+func verificationIn(data []byte) (v Verification, err error) {
+	if err := json.Unmarshal(data, &v); err != nil {
+		return v, fmt.Errorf("verification event: %w", err)
+	}
+	if _, err := verification.ParseID(v.ID); err != nil {
+		return v, fmt.Errorf("verification event: %w", err)
+	}
+	return v, nil
 }
 
 // VerificationEventID is the id of the event of one version: `<verification id>@<version>`.

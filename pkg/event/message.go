@@ -106,37 +106,30 @@ func DecodeWebhook(header map[string][]string, data []byte) (Webhook, error) {
 // usualWebhook reads the message of a delivery where it is as Encode writes a usual one.
 func usualWebhook(header map[string][]string, data []byte) (w Webhook, usual bool) {
 	var version, origin, kind, content, attribute, received string
-	for name, values := range header {
-		var to *string
+	if !placed(header, func(name string) *string {
 		switch name {
 		case specversion:
-			to = &version
+			return &version
 		case prefix + "id":
-			to = &w.ID
+			return &w.ID
 		case prefix + "source":
-			to = &origin
+			return &origin
 		case prefix + "type":
-			to = &kind
+			return &kind
 		case contentType:
-			to = &content
+			return &content
 		case prefix + "datacontenttype":
-			to = &attribute
+			return &attribute
 		case prefix + "time":
-			to = &received
+			return &received
 		case prefix + extSealKey:
-			to = &w.SealKey
+			return &w.SealKey
 		case prefix + extTraceparent:
-			to = &w.Traceparent
-		default:
-			if isAttribute(name) {
-				return w, false
-			}
-			continue
+			return &w.Traceparent
 		}
-		if len(values) == 0 || len(values[0]) > maxAttribute || !isVisible(values[0]) || strings.Contains(values[0], "%") {
-			return w, false
-		}
-		*to = values[0]
+		return nil
+	}) {
+		return w, false
 	}
 	rest, ours := strings.CutPrefix(kind, webhookType)
 	provider, token, named := strings.Cut(rest, ".")
@@ -147,6 +140,77 @@ func usualWebhook(header map[string][]string, data []byte) (w Webhook, usual boo
 	}
 	w.Provider, w.Event, w.ReceivedAt, w.Sealed = provider, token, at, data
 	return w, true
+}
+
+// placed reports whether the attributes of a header stand there as they are and have a place each, and puts them there.
+func placed(header map[string][]string, place func(name string) *string) bool {
+	for name, values := range header {
+		to := place(name)
+		if to == nil {
+			if isAttribute(name) {
+				return false
+			}
+			continue
+		}
+		if len(values) == 0 || len(values[0]) > maxAttribute || !isVisible(values[0]) || strings.Contains(values[0], "%") {
+			return false
+		}
+		*to = values[0]
+	}
+	return true
+}
+
+// DecodeVerification reads the message of a verification event as Decode and VerificationOf read it. It returns an error where they do.
+func DecodeVerification(header map[string][]string, data []byte) (v Verification, published string, err error) {
+	published, usual := usualVerification(header)
+	if !usual {
+		envelope, err := Decode(header, data)
+		if err != nil {
+			return v, "", err
+		}
+		return VerificationOf(envelope)
+	}
+	v, err = verificationIn(data)
+	if err != nil {
+		published = ""
+	}
+	return v, published, err
+}
+
+// usualVerification reports whether the header of a verification event is as Encode writes a usual one, and what it was published under.
+func usualVerification(header map[string][]string) (published string, usual bool) {
+	var version, id, origin, kind, subject, schema, content, attribute, occurred, other string
+	if !placed(header, func(name string) *string {
+		switch name {
+		case specversion:
+			return &version
+		case prefix + "id":
+			return &id
+		case prefix + "source":
+			return &origin
+		case prefix + "type":
+			return &kind
+		case prefix + "subject":
+			return &subject
+		case prefix + "dataschema":
+			return &schema
+		case contentType:
+			return &content
+		case prefix + "datacontenttype":
+			return &attribute
+		case prefix + "time":
+			return &occurred
+		case prefix + extCausation, prefix + extTraceparent:
+			return &other
+		}
+		return nil
+	}) {
+		return "", false
+	}
+	published, ours := strings.CutPrefix(kind, verificationType)
+	at, err := time.Parse(time.RFC3339Nano, occurred)
+	return published, ours && isName(published) && err == nil && !at.IsZero() && id != "" && subject != "" && isSource(origin) &&
+		version == cloudevents.CloudEventsVersionV1 && schema == VerificationSchema && content == jsonType && attribute == jsonType
 }
 
 // isAttribute reports whether a header is one of the envelope, in any spelling.

@@ -46,42 +46,13 @@ func TestEncodeVerification(t *testing.T) {
 
 // TestDecodeWebhook reads the message of a delivery as its envelope is read, whatever is in its header.
 func TestDecodeWebhook(t *testing.T) {
-	names := []string{
-		"Nats-Msg-Id", "traceparent", "ce-specversion", "ce-id", "ce-source", "ce-type", "ce-time", "ce-datacontenttype", "content-type",
-		"ce-sealkey", "ce-traceparent", "ce-other", "ce-", "ce-a-b", "ce-subject", "ce-dataschema",
-	}
-	odd := rapid.OneOf(
-		rapid.SampledFrom([]string{
-			"", "a", "1.0", "0.3", "application/json", "application/octet-stream", "text/plain; a", "/verdict/a", "//", "/verdict//a", "/verdict/%zz",
-			"kyc.webhook.a.b", "kyc.webhook.a", "kyc.webhook..", "kyc.v1.verification.x", "a%20b", "%zz", " a ", "é", "\xff",
-			"0001-01-01T00:00:00Z", "2026-03-01T11:00:00.5+01:00", "2026-03-01T11:00:00z", "2026-03-01t11:00:00Z", "yesterday", strings.Repeat("a", 4097),
-		}),
-		rapid.String(),
-	)
 	rapid.Check(t, func(t *rapid.T) {
 		w := webhook()
 		header, data, err := w.Encode()
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range rapid.IntRange(0, 3).Draw(t, "changes") {
-			name := rapid.SampledFrom(names).Draw(t, "name")
-			spelling := rapid.SampledFrom([]string{name, name, strings.ToUpper(name), strings.Title(name)}).Draw(t, "spelling") //nolint:staticcheck // The names are ASCII.
-			switch rapid.SampledFrom([]string{"set", "set", "empty", "remove"}).Draw(t, "change") {
-			case "set":
-				// Of several spellings that are not ours, any one may stand.
-				for other := range header {
-					if spelling != name && other != name && strings.EqualFold(other, name) {
-						delete(header, other)
-					}
-				}
-				header[spelling] = []string{odd.Draw(t, "value"), "another"}
-			case "empty":
-				header[spelling] = nil
-			case "remove":
-				delete(header, spelling)
-			}
-		}
+		changeHeader(t, header)
 		var want event.Webhook
 		e, refused := event.Decode(header, data)
 		if refused == nil {
@@ -95,4 +66,65 @@ func TestDecodeWebhook(t *testing.T) {
 			t.Errorf("webhook (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// TestDecodeVerification reads the message of a verification event as its envelope is read, whatever is in its header.
+func TestDecodeVerification(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := event.NewVerification(checkID, verification.Step, fullChange())
+		v.ID = rapid.SampledFrom([]string{v.ID, v.ID, "no-id"}).Draw(t, "id")
+		header, data, err := v.Encode("a", "approved", "trace")
+		if err != nil {
+			t.Fatal(err)
+		}
+		data = rapid.SampledFrom([][]byte{data, data, nil, []byte("{"), []byte(`"text"`)}).Draw(t, "data")
+		changeHeader(t, header)
+		var want event.Verification
+		var wantPublished string
+		e, refused := event.Decode(header, data)
+		if refused == nil {
+			want, wantPublished, refused = event.VerificationOf(e)
+		}
+		got, published, err := event.DecodeVerification(header, data)
+		if (err != nil) != (refused != nil) {
+			t.Fatalf("error %v, want %v", err, refused)
+		}
+		if diff := cmp.Diff(want, got); diff != "" || published != wantPublished {
+			t.Errorf("published %q, want %q; verification (-want +got):\n%s", published, wantPublished, diff)
+		}
+	})
+}
+
+// changeHeader changes up to three attributes to what may be in the header of anybody's message.
+func changeHeader(t *rapid.T, header map[string][]string) {
+	names := []string{
+		"Nats-Msg-Id", "traceparent", "ce-specversion", "ce-id", "ce-source", "ce-type", "ce-time", "ce-datacontenttype", "content-type",
+		"ce-sealkey", "ce-traceparent", "ce-causationid", "ce-other", "ce-", "ce-a-b", "ce-subject", "ce-dataschema",
+	}
+	odd := rapid.OneOf(
+		rapid.SampledFrom([]string{
+			"", "a", "1.0", "0.3", "application/json", "application/octet-stream", "text/plain; a", "/verdict/a", "//", "/verdict//a", "/verdict/%zz",
+			"kyc.webhook.a.b", "kyc.webhook.a", "kyc.webhook..", "kyc.v1.verification.x", "kyc.v1.verification.", "a%20b", "%zz", " a ", "é", "\xff",
+			"0001-01-01T00:00:00Z", "2026-03-01T11:00:00.5+01:00", "2026-03-01T11:00:00z", "2026-03-01t11:00:00Z", "yesterday", strings.Repeat("a", 4097),
+		}),
+		rapid.String(),
+	)
+	for range rapid.IntRange(0, 3).Draw(t, "changes") {
+		name := rapid.SampledFrom(names).Draw(t, "name")
+		spelling := rapid.SampledFrom([]string{name, name, strings.ToUpper(name), strings.Title(name)}).Draw(t, "spelling") //nolint:staticcheck // The names are ASCII.
+		switch rapid.SampledFrom([]string{"set", "set", "empty", "remove"}).Draw(t, "change") {
+		case "set":
+			// Of several spellings that are not ours, any one may stand.
+			for other := range header {
+				if spelling != name && other != name && strings.EqualFold(other, name) {
+					delete(header, other)
+				}
+			}
+			header[spelling] = []string{odd.Draw(t, "value"), "another"}
+		case "empty":
+			header[spelling] = nil
+		case "remove":
+			delete(header, spelling)
+		}
+	}
 }

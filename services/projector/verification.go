@@ -42,16 +42,12 @@ func (p *projector) event(ctx context.Context, message bus.Stored, sandbox bool)
 
 // eventRow returns what a message says of a verification.
 func (p *projector) eventRow(message bus.Stored, sandbox bool) (store.EventRow, error) {
-	envelope, err := event.Decode(message.Header, message.Data)
-	if err != nil {
-		return store.EventRow{}, unreadable("verification event", err)
-	}
-	data, published, err := event.VerificationOf(envelope)
+	data, published, err := event.DecodeVerification(message.Header, message.Data)
 	if err != nil {
 		return store.EventRow{}, unreadable("verification event", err)
 	}
 	return store.EventRow{
-		Sandbox: sandbox, Sequence: message.Seq, Published: published, StoredAt: message.Time, Data: data, Encoded: envelope.Data(),
+		Sandbox: sandbox, Sequence: message.Seq, Published: published, StoredAt: message.Time, Data: data, Encoded: message.Data,
 		CauseGone: p.former(message),
 	}, nil
 }
