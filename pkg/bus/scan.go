@@ -24,6 +24,8 @@ const (
 	scanIdle = 250 * time.Millisecond
 	// readIdle is how long the broker keeps the position of a read that has stopped asking.
 	readIdle = 5 * time.Minute
+	// slowIdle is that of a read which takes its time, and may long wait for others.
+	slowIdle = 24 * time.Hour
 )
 
 // Span is a part of a stream.
@@ -33,6 +35,17 @@ type Span struct {
 	Filters []string
 	// From is the first sequence. Through is the last one; 0 stands for that of the last message there is.
 	From, Through uint64
+	// Ahead is how many messages are asked for at a time, where that are to be fewer than serve a reader best who is to be fast: whoever reads
+	// slowly spares others the rush of all that comes at once.
+	Ahead int
+}
+
+// ahead is how many messages are asked for at a time.
+func (s *Span) ahead() int {
+	if s.Ahead <= 0 {
+		return scanBatch
+	}
+	return min(s.Ahead, scanBatch)
 }
 
 // Scan hands every message of the span to fn, in order, and returns the sequence of the last one handed over, 0 if there was none. It reads ahead while fn works.
@@ -104,9 +117,13 @@ func (b *Bus) openScan(ctx context.Context, span Span) (*scan, error) {
 func (b *Bus) spanConsumer(ctx context.Context, span Span, from uint64) (jetstream.Consumer, error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
+	idle := readIdle
+	if span.Ahead > 0 {
+		idle = slowIdle
+	}
 	return b.js.CreateConsumer(ctx, span.Stream, jetstream.ConsumerConfig{
 		AckPolicy: jetstream.AckNonePolicy, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1),
-		FilterSubjects: span.Filters, MemoryStorage: true, Replicas: 1, InactiveThreshold: readIdle,
+		FilterSubjects: span.Filters, MemoryStorage: true, Replicas: 1, InactiveThreshold: idle,
 	})
 }
 
@@ -134,7 +151,7 @@ func (s *scan) next(ctx context.Context) (stored Stored, more bool, err error) {
 		}
 	}
 	for waited := time.Duration(0); ; {
-		if s.requested <= scanBatch/2 {
+		if s.requested <= s.span.ahead()/2 {
 			if err := s.request(); err != nil {
 				return Stored{}, false, err
 			}
@@ -183,12 +200,12 @@ func (s *scan) receive(ctx context.Context) (*nats.Msg, error) {
 // request asks for the next messages.
 func (s *scan) request() error {
 	text, err := json.Marshal(map[string]int64{
-		"batch": scanBatch, "expires": int64(scanExpiry), "max_bytes": max(scanBytes, 2*s.bus.MaxPayload()),
+		"batch": int64(s.span.ahead()), "expires": int64(scanExpiry), "max_bytes": max(scanBytes, 2*s.bus.MaxPayload()),
 	})
 	if err != nil {
 		return err
 	}
-	s.requested += scanBatch
+	s.requested += s.span.ahead()
 	return s.bus.conn.PublishRequest("$JS.API.CONSUMER.MSG.NEXT."+s.span.Stream+"."+s.consumer, s.inbox, text)
 }
 

@@ -24,7 +24,7 @@ func TestScanCountAndFirstAgree(t *testing.T) {
 		}
 		kinds := rapid.SliceOfN(rapid.SampledFrom([]string{"one", "two", "three"}), 1, 40).Draw(rt, "kinds")
 		chosen := rapid.SliceOfDistinct(rapid.SampledFrom([]string{"number.one", "number.two", "number.four"}), rapid.ID).Draw(rt, "filters")
-		span := Span{Stream: "NUMBERS", Filters: chosen}
+		span := Span{Stream: "NUMBERS", Filters: chosen, Ahead: rapid.IntRange(0, 5).Draw(rt, "ahead")}
 		span.From = state.LastSeq + uint64(rapid.IntRange(0, len(kinds)+1).Draw(rt, "from"))
 		span.Through = state.LastSeq + uint64(rapid.IntRange(1, len(kinds)).Draw(rt, "through"))
 		var want []uint64

@@ -29,14 +29,14 @@ func (r *rebuilding) load(ctx context.Context, ends map[string]uint64, settle fu
 	group, ctx := errgroup.WithContext(ctx)
 	var sources []*source
 	for _, c := range r.consumers() {
-		s := &source{consumer: c, from: r.through[c.Stream] + 1, end: ends[c.Stream], chunks: make(chan []bus.Stored, 1)}
+		s := &source{consumer: c, from: r.through[c.Stream] + 1, end: ends[c.Stream], ahead: r.batch(aheadMessages), chunks: make(chan []bus.Stored, 1)}
 		if s.from > s.end {
 			continue
 		}
 		sources = append(sources, s)
 		group.Go(func() error { return s.read(ctx, r.bus) })
 	}
-	batches, loads := make(chan []bus.Stored), make(chan *load)
+	batches, loads := make(chan []bus.Stored, decoders), make(chan *load, decoders)
 	group.Go(func() error {
 		defer close(batches)
 		return merge(ctx, sources, r.batch(loadBatch), batches)
@@ -106,6 +106,7 @@ func (r *rebuilding) put(ctx context.Context, l *load, settle func(context.Conte
 type source struct {
 	consumer  bus.Consumer
 	from, end uint64
+	ahead     int // how many messages are read in one go
 	chunks    chan []bus.Stored
 	now       []bus.Stored // what merge has of it
 }
@@ -127,17 +128,18 @@ func (s *source) read(ctx context.Context, b *bus.Bus) error {
 			return ctx.Err()
 		}
 	}
-	_, err := b.Read(ctx, s.consumer.Stream, s.consumer.Filter, s.from, func(m bus.Stored) error {
-		if m.Seq > s.end {
-			return errEnd
-		}
+	span := bus.Span{Stream: s.consumer.Stream, Filters: []string{s.consumer.Filter}, From: s.from, Through: s.end}
+	if s.ahead < aheadMessages {
+		span.Ahead = s.ahead
+	}
+	_, err := b.Scan(ctx, span, func(m bus.Stored) error {
 		chunk, size = append(chunk, m), size+len(m.Data)
-		if len(chunk) < aheadMessages && size < aheadBytes {
+		if len(chunk) < s.ahead && size < aheadBytes {
 			return nil
 		}
 		return pass()
 	})
-	if err != nil && !errors.Is(err, errEnd) {
+	if err != nil {
 		return err
 	}
 	if len(chunk) > 0 {
