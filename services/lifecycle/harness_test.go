@@ -269,7 +269,7 @@ func (h *harness) idle() {
 // until waits for a condition that another goroutine brings about.
 func (h *harness) until(what string, holds func() bool) {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(h.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
 	defer cancel()
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
