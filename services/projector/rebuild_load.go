@@ -36,7 +36,7 @@ func (r *rebuilding) load(ctx context.Context, ends map[string]uint64, settle fu
 		sources = append(sources, s)
 		group.Go(func() error { return s.read(ctx, r.bus) })
 	}
-	batches, loads := make(chan []bus.Stored, decoders), make(chan *load, decoders)
+	batches, loads := make(chan []bus.Stored), make(chan *load)
 	group.Go(func() error {
 		defer close(batches)
 		return merge(ctx, sources, r.batch(loadBatch), batches)
