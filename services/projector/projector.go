@@ -58,6 +58,9 @@ func Run(ctx context.Context, config Config) error {
 	if err := p.resume(ctx); err != nil {
 		return fmt.Errorf("run projector: %w", err)
 	}
+	if ctx.Err() != nil {
+		return nil // Where the consumers are says nothing of the tables yet.
+	}
 	var background sync.WaitGroup
 	background.Go(func() { every(ctx, progressInterval, p.progress) })
 	background.Go(func() { every(ctx, sweepInterval, p.sweep) })

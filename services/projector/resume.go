@@ -13,14 +13,20 @@ import (
 // resume lets the consumers go on from where the tables are. They may have acked more: for a read model that was lost, for one that is an
 // old copy, or in the moment before a power cut, which SQLite's read model may forget. What came from a stream that was deleted and made
 // anew since is forgotten: the positions of the two mean different messages. It waits while the broker or the database is away,
-// and must return before anything else is written.
+// and must return before anything else is written. That ctx ends is no error.
 func (p *projector) resume(ctx context.Context) error {
 	for {
 		err := p.rewind(ctx)
-		if !errors.Is(err, bus.ErrUnavailable) && !errors.Is(err, store.ErrUnavailable) {
+		away := errors.Is(err, bus.ErrUnavailable) || errors.Is(err, store.ErrUnavailable)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil: // Whatever failed, it may have been for that.
+		case !away:
 			return err
+		default:
+			p.logger.Warn("the read model cannot be looked at", "error", err)
 		}
-		p.logger.Warn("the read model cannot be looked at", "error", err)
 		select {
 		case <-ctx.Done():
 			return nil

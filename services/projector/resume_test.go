@@ -1,6 +1,8 @@
 package projector
 
 import (
+	"context"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -33,5 +35,47 @@ func TestALostReadModelIsFilledAgain(t *testing.T) {
 	})
 	if err := second.stop(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// ending is a context that ends when it has been asked so often when it ends.
+type ending struct {
+	context.Context
+
+	mu    sync.Mutex
+	asked int
+	done  chan struct{}
+}
+
+func (e *ending) Done() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.asked--; e.asked == 0 {
+		close(e.done)
+	}
+	return e.done
+}
+
+func (e *ending) Err() error {
+	select {
+	case <-e.done:
+		return context.Canceled
+	default:
+		return nil
+	}
+}
+
+// A projector that is stopped while it begins ends well, at whichever step that is.
+func TestStopAtTheBegin(t *testing.T) {
+	w := everything(t)
+	for asked := 1; ; asked++ {
+		p := newProjector(w.config(t))
+		ctx := &ending{Context: t.Context(), asked: asked, done: make(chan struct{})}
+		if err := p.resume(ctx); err != nil {
+			t.Errorf("stopped at step %d: %v", asked, err)
+		}
+		if ctx.Err() == nil {
+			break // It has begun.
+		}
 	}
 }
