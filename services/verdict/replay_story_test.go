@@ -23,7 +23,7 @@ import (
 const (
 	// replayEvents is how many events there are to replay, and replayRate how many a second are: enough to kill it in the middle.
 	replayEvents = 90
-	replayRate   = "30"
+	replayRate   = "10"
 )
 
 // A replay whose process is killed goes on where it was, to every kind of target, while webhooks go on: a file and a stream have every event
