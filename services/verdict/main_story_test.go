@@ -79,7 +79,7 @@ var around = func(run func() int) int { return run() }
 type surrounded struct{ *testing.M }
 
 // atOnce is how many stories run at a time where -parallel says nothing: they wait for disks and timers more than they compute.
-const atOnce = "6"
+const atOnce = "4"
 
 func (s surrounded) Run() int {
 	if err := flag.Set("test.parallel", atOnce); err != nil {
