@@ -8,7 +8,6 @@ package event
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
+	"github.com/go-json-experiment/json"
 
 	"github.com/verdict-stream/verdict/pkg/verification"
 )
@@ -133,7 +133,8 @@ func VerificationOf(e cloudevents.Event) (v Verification, published string, err 
 	return v, published, nil
 }
 
-// verificationIn reads the data of a verification event.
+// verificationIn reads the data of a verification event, with the parser that is to be encoding/json/v2: it takes a third of the time, and
+// refuses what the other one would guess at, like a name that is there twice.
 func verificationIn(data []byte) (v Verification, err error) {
 	if err := json.Unmarshal(data, &v); err != nil {
 		return v, fmt.Errorf("verification event: %w", err)

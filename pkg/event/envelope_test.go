@@ -151,6 +151,7 @@ func TestVerificationOfUnreadableData(t *testing.T) {
 		"no id":          `{}`,
 		"not an id":      `{"id":"acme"}`,
 		"id with spaces": `{"id":"acme/check/a b"}`,
+		"one name twice": `{"id":"acme/check/a","id":"acme/check/b"}`,
 	} {
 		e := cloudevents.New()
 		e.SetType("kyc.v1.verification.noted")
