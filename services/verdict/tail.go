@@ -150,7 +150,8 @@ type tailer struct {
 	errs    io.Writer
 	colours bool
 
-	position tailPosition
+	position tailPosition // up to the last line that is on its way
+	printed  tailPosition // up to the last line that is written
 	kept     tailPosition
 	keptAt   time.Time
 	away     bool
@@ -248,8 +249,8 @@ func (t *tailer) line(m bus.Stored) ([]byte, error) {
 // write writes a line as a whole: what is appended to a file that a crash has ended is never glued to the rest of a line.
 func (t *tailer) write(line []byte) error {
 	if t.out.Available() < len(line) {
-		if err := t.out.Flush(); err != nil {
-			return fmt.Errorf("print: %w", err)
+		if err := t.flush(); err != nil {
+			return err
 		}
 	}
 	if _, err := t.out.Write(line); err != nil {
@@ -263,10 +264,19 @@ func (cmd *tailCommand) matches(v *event.Verification) bool {
 		(len(cmd.Verification) == 0 || slices.Contains(cmd.Verification, v.ID))
 }
 
-// keep writes out what was printed, and then keeps the position.
-func (t *tailer) keep() error {
+// flush writes out what is on its way.
+func (t *tailer) flush() error {
 	if err := t.out.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)
+	}
+	t.printed = t.position
+	return nil
+}
+
+// keep writes out what was printed, and then keeps the position.
+func (t *tailer) keep() error {
+	if err := t.flush(); err != nil {
+		return err
 	}
 	t.keptAt = time.Now()
 	if t.cmd.Resume == "" || t.position == t.kept {
@@ -281,9 +291,9 @@ func (t *tailer) keep() error {
 
 // goOn says how to print what comes next.
 func (t *tailer) goOn() {
-	how := fmt.Sprintf("--after %d", t.position.Sequence)
+	how := fmt.Sprintf("--after %d", t.printed.Sequence)
 	if t.cmd.Resume != "" {
 		how = "--resume " + t.cmd.Resume
 	}
-	fmt.Fprintf(t.errs, "verdict tail: ended after %d of %s; go on with %s and the same filters\n", t.position.Sequence, t.position.Stream, how)
+	fmt.Fprintf(t.errs, "verdict tail: ended after %d of %s; go on with %s and the same filters\n", t.printed.Sequence, t.printed.Stream, how)
 }

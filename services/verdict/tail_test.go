@@ -67,6 +67,28 @@ func TestTailGoesOnBehindWhatCannotBeRead(t *testing.T) {
 	}
 }
 
+// Where what was printed cannot be written, whoever goes on as he is told to misses nothing of it.
+func TestTailGoesOnBehindWhatWasWritten(t *testing.T) {
+	v := event.NewVerification(verification.NewID("idenfy", "id_verification", "a"), verification.Case, verification.Change{
+		Event: "approved", Version: 1, State: verification.State{Status: verification.Approved}, Signal: verification.Signal{At: time.Unix(0, 0)},
+	})
+	header, data, err := v.Encode("test", "approved", "")
+	must(t, err)
+	var errs bytes.Buffer
+	full, err := os.Open(os.DevNull) // Nothing can be written to what is open for reading.
+	must(t, err)
+	defer full.Close()
+	tail := tailer{cmd: &tailCommand{}, out: bufio.NewWriter(full), errs: &errs, position: tailPosition{Stream: bus.Verifications, Sequence: 19}}
+	must(t, tail.keep())
+	must(t, tail.print(bus.Stored{Message: bus.Message{Header: header, Data: data}, Stream: bus.Verifications, Seq: 20}))
+	if err := tail.keep(); err == nil {
+		t.Error("what cannot be written is no error")
+	}
+	if tail.goOn(); !strings.Contains(errs.String(), "ended after 19 of KYC_VERIFICATIONS; go on with --after 19") {
+		t.Errorf("it says %s", errs.String())
+	}
+}
+
 // A position is one of the stream that it was kept for, and nothing was removed behind it.
 func TestTailPositionFits(t *testing.T) {
 	made := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
