@@ -40,6 +40,9 @@ func (t *tailer) begin(ctx context.Context) error {
 		fmt.Fprintf(t.errs, "verdict tail: goes on after %d of %s, as %s says\n", now.Sequence, now.Stream, t.cmd.Resume)
 	case t.cmd.After != nil:
 		now.Sequence = *t.cmd.After
+		if now.Sequence == 0 { // the beginning, wherever that is
+			now.Sequence = max(state.FirstSeq, 1) - 1
+		}
 	case !since.IsZero():
 		if err := reachesBack(now.Stream, state, since); err != nil {
 			return err
@@ -83,7 +86,7 @@ func (p tailPosition) fits(state bus.StreamState) error {
 			p.Stream, streamIdentity(state))
 	case p.Sequence > state.LastSeq:
 		return fmt.Errorf("%s ends at %d, and %d is beyond: begin at --after %d or before", p.Stream, state.LastSeq, p.Sequence, state.LastSeq)
-	case p.Sequence > 0 && p.Sequence+1 < state.FirstSeq:
+	case p.Sequence+1 < state.FirstSeq:
 		return fmt.Errorf("%s begins at %d now, and events after %d were removed: begin with --after %d, and without the old --resume file",
 			p.Stream, state.FirstSeq, p.Sequence, state.FirstSeq-1)
 	}

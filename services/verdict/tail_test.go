@@ -100,7 +100,8 @@ func TestTailPositionFits(t *testing.T) {
 		want        string
 	}{
 		{"beginning", 0, 1, 9, made, ""},
-		{"beginning of a stream that was trimmed", 0, 5, 9, made, ""},
+		{"removed before anything was printed", 0, 5, 9, made, "--after 4"},
+		{"nothing yet", 0, 0, 0, made, ""},
 		{"end", 9, 5, 9, made, ""},
 		{"just before the first", 4, 5, 9, made, ""},
 		{"removed", 3, 5, 9, made, "--after 4"},
