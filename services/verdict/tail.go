@@ -76,7 +76,13 @@ func (cmd *tailCommand) Run(out io.Writer, flags *settingFlags, providers []prov
 	}
 	defer stop()
 	t := tailer{cmd: cmd, bus: operator.bus, out: bufio.NewWriterSize(out, tailBuffer), errs: os.Stderr, colours: wantsColours(out)}
+	if cmd.Resume != "" {
+		t.settle = func() error { return settle(out) }
+	}
 	if err := t.begin(ctx); err != nil {
+		return err
+	}
+	if err := endTorn(out); err != nil {
 		return err
 	}
 	return t.follow(ctx)
@@ -149,6 +155,8 @@ type tailer struct {
 	out     *bufio.Writer
 	errs    io.Writer
 	colours bool
+	// settle has the disk keep what was written, before the position behind it is kept there.
+	settle func() error
 
 	position tailPosition // up to the last line that is on its way
 	printed  tailPosition // up to the last line that is written
@@ -246,7 +254,7 @@ func (t *tailer) line(m bus.Stored) ([]byte, error) {
 	}
 }
 
-// write writes a line as a whole: what is appended to a file that a crash has ended is never glued to the rest of a line.
+// write writes a line as a whole, so that hardly ever a part of one is written; see endTorn.
 func (t *tailer) write(line []byte) error {
 	if t.out.Available() < len(line) {
 		if err := t.flush(); err != nil {
@@ -281,6 +289,11 @@ func (t *tailer) keep() error {
 	t.keptAt = time.Now()
 	if t.cmd.Resume == "" || t.position == t.kept {
 		return nil
+	}
+	if t.settle != nil {
+		if err := t.settle(); err != nil {
+			return fmt.Errorf("print: %w", err)
+		}
 	}
 	if err := t.position.write(t.cmd.Resume); err != nil {
 		return fmt.Errorf("keep the position: %w", err)
