@@ -43,9 +43,6 @@ func (d *Desk) Plan(ctx context.Context, r Request, progress func(done, total ui
 	if err != nil {
 		return Plan{}, err
 	}
-	if err := d.overlaps(ctx, spec.Target, ""); err != nil {
-		return Plan{}, err
-	}
 	plan := Plan{Spec: spec}
 	span := spec.span()
 	if len(span.Filters) == 0 || spec.From > spec.Through {

@@ -323,6 +323,17 @@ func TestRunsThatOverlap(t *testing.T) {
 	if _, err := d.Plan(t.Context(), Request{Target: target}, nil); !errors.Is(err, ErrOverlap) || !strings.Contains(err.Error(), "late") {
 		t.Errorf("the same file: %v", err)
 	}
+	// Also when it has written some of it, which nobody is to remove then.
+	part := strings.TrimPrefix(target, filePrefix) + partSuffix
+	if err := os.WriteFile(part, []byte("x"), fileMode); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Plan(t.Context(), Request{Target: target}, nil); !errors.Is(err, ErrOverlap) {
+		t.Errorf("the same file, begun: %v", err)
+	}
+	if err := os.Remove(part); err != nil {
+		t.Fatal(err)
+	}
 	// One that was planned before the other began is refused all the same, and does not stay.
 	if _, err := d.Create(t.Context(), "later", plan); !errors.Is(err, ErrOverlap) {
 		t.Errorf("planned before the other began: %v", err)

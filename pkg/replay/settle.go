@@ -23,6 +23,10 @@ func (d *Desk) settle(ctx context.Context, r Request) (Spec, error) {
 	if spec.Target, err = d.settleTarget(r.Target); err != nil {
 		return spec, err
 	}
+	// Before anybody is told that a part is in his way: it is not to be removed while a run has it.
+	if err := d.overlaps(ctx, spec.Target, ""); err != nil {
+		return spec, err
+	}
 	if err := d.settleExtras(&spec, r); err != nil {
 		return spec, err
 	}
