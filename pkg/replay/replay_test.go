@@ -291,6 +291,14 @@ func TestATrimmedStream(t *testing.T) {
 	if plan, err := d.Plan(t.Context(), Request{From: 31}, nil); err != nil || plan.Events != 20 {
 		t.Errorf("what is there: %+v, %v", plan, err)
 	}
+	if err := b.Trim(t.Context(), bus.Verifications, 50); err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range map[string]Request{"everything": {}, "since": {Since: old}, "what is left": {FromFirst: true}} {
+		if _, err := d.Plan(t.Context(), r, nil); !errors.Is(err, ErrTrimmed) || !strings.Contains(err.Error(), "is empty now, and its events up to sequence 50 were removed") {
+			t.Errorf("%s of nothing: %v", name, err)
+		}
+	}
 }
 
 // A run of a stream that was trimmed under it, or made anew, does not go on with a gap.

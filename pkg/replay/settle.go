@@ -104,6 +104,10 @@ func (d *Desk) settleRange(ctx context.Context, spec *Spec, r Request) (err erro
 	if state.Messages == 0 && state.LastSeq == 0 {
 		return fmt.Errorf("%w: %s is empty", ErrNothing, spec.Stream)
 	}
+	if state.Messages == 0 {
+		return fmt.Errorf("%w: %s is empty now, and its events up to sequence %d were removed: look for them in the archive",
+			ErrTrimmed, spec.Stream, state.LastSeq)
+	}
 	spec.From, spec.Through = max(r.From, 1), state.LastSeq
 	if !r.Since.IsZero() {
 		spec.Since = &r.Since
