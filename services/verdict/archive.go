@@ -85,6 +85,17 @@ type behindConsumer struct {
 	Ignored bool   `json:"ignored"`
 }
 
+// Help is shown by `verdict archive plan --help`.
+func (*archivePlanCommand) Help() string {
+	return `Says how many events of which period would be archived, and what is in the way: consumers that have not read
+them, work that needs them, or deliveries that are still kept. Nothing is written.
+
+Examples:
+  verdict archive plan --before 2026-01-01T00:00:00Z
+  verdict archive plan --before 2160h --json`
+}
+
+// Run prints the plan.
 func (cmd *archivePlanCommand) Run(out io.Writer, flags *settingFlags, providers []provider.Provider) error {
 	ctx, o, stop, err := attend(flags, providers)
 	if err != nil {
@@ -96,6 +107,16 @@ func (cmd *archivePlanCommand) Run(out io.Writer, flags *settingFlags, providers
 		return err
 	}
 	return plan.write(out, cmd.JSON)
+}
+
+// Help is shown by `verdict archive run --help`.
+func (*archiveRunCommand) Help() string {
+	return `Writes the events to files, reads them back, and only then has the stream forget them. Where anything is in the
+way, nothing is trimmed, and it is said what. Whatever interrupts it, the same command goes on.
+
+Examples:
+  verdict archive run --before 2160h
+  verdict archive run --before 1000000 --to /srv/verdict-archive`
 }
 
 // Run writes the archive and trims the stream. Whatever ends it, it may be run again.

@@ -18,6 +18,16 @@ type configCommand struct {
 	Markdown bool         `xor:"form" help:"Print the document of all settings instead of their values."`
 }
 
+// Help is shown by `verdict config --help`.
+func (*configCommand) Help() string {
+	return `Prints every setting with its value and where that comes from; secrets are left out. The exit status is 0 only
+where the settings work.
+
+Examples:
+  verdict config
+  verdict config --config verdict.yaml --json`
+}
+
 // Run prints every setting with its value and where the value comes from.
 // Secrets are redacted. The error is what could not be read or parsed.
 func (cmd *configCommand) Run(out io.Writer, flags *settingFlags) error {
