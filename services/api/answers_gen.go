@@ -293,7 +293,7 @@ type HeldReleaseOrder struct {
 	Event    string `json:"event,omitzero"`
 	Provider string `json:"provider,omitzero"`
 	// How many a second at most; 100 where it is left out.
-	Rate  float64   `json:"rate,omitzero"`
+	Rate  *float64  `json:"rate,omitzero"`
 	Since time.Time `json:"since,omitzero"`
 	Until time.Time `json:"until,omitzero"`
 }
@@ -346,7 +346,7 @@ type RedriveOrder struct {
 	Letter   uint64 `json:"letter,omitzero"`
 	Provider string `json:"provider,omitzero"`
 	// How many a second at most; 100 where it is left out.
-	Rate  float64   `json:"rate,omitzero"`
+	Rate  *float64  `json:"rate,omitzero"`
 	Since time.Time `json:"since,omitzero"`
 	// Deliveries with the outcome `unhandled` in place of letters, for a provider folder that has learnt them since.
 	Unhandled bool      `json:"unhandled,omitzero"`
@@ -474,9 +474,9 @@ type ReplayOrder struct {
 	Name      string   `json:"name,omitzero"`
 	Providers []string `json:"providers,omitzero"`
 	// How many events a second at most; as many as possible where it is left out.
-	Rate    float64 `json:"rate,omitzero"`
-	Sandbox bool    `json:"sandbox,omitzero"`
-	Scope   string  `json:"scope,omitzero"`
+	Rate    *float64 `json:"rate,omitzero"`
+	Sandbox bool     `json:"sandbox,omitzero"`
+	Scope   string   `json:"scope,omitzero"`
 	// Begin with the first event that was stored at this time or later.
 	Since time.Time `json:"since,omitzero"`
 	// What the events were published under.

@@ -94,15 +94,28 @@ func (a *api) redrive(w http.ResponseWriter, r *http.Request) error {
 	if err := readBody(w, r, &order); err != nil {
 		return err
 	}
-	if order.Rate < 0 {
-		return invalidBody("has a rate below 0")
+	rate, err := paceOf(order.Rate)
+	if err != nil {
+		return err
 	}
 	return a.order(w, r, order.DryRun == nil || *order.DryRun, repairSpec{
-		Action: actionRedrive, Rate: order.Rate, Selection: letters.Selection{
+		Action: actionRedrive, Rate: rate, Selection: letters.Selection{
 			Letter: order.Letter, Consumer: order.Consumer, Provider: order.Provider, Cause: order.Cause, Delivery: order.Delivery,
 			Since: order.Since, Until: order.Until, All: order.All, Unhandled: order.Unhandled,
 		},
 	})
+}
+
+// paceOf is how many a second are asked for; 0 where nothing is said, which is something else than to ask for none.
+func paceOf(rate *float64) (float64, error) {
+	switch {
+	case rate == nil:
+		return 0, nil
+	case *rate <= 0:
+		return 0, invalidBody("has a rate that is not above 0")
+	default:
+		return *rate, nil
+	}
 }
 
 // discard gives messages up for good, or says how many that would be.

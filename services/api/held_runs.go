@@ -28,11 +28,12 @@ func (a *api) releaseSelection(w http.ResponseWriter, r *http.Request) error {
 	if err := readBody(w, r, &order); err != nil {
 		return err
 	}
-	if order.Rate < 0 {
-		return invalidBody("has a rate below 0")
+	rate, err := paceOf(order.Rate)
+	if err != nil {
+		return err
 	}
 	return a.heldOrder(w, r, order.DryRun == nil || *order.DryRun, "", heldSpec{
-		Decision: held.Release, Rate: order.Rate, Selection: held.Selection{All: order.All, Filter: held.Filter{
+		Decision: held.Release, Rate: rate, Selection: held.Selection{All: order.All, Filter: held.Filter{
 			Provider: order.Provider, Event: order.Event, Delivery: order.Delivery, Since: order.Since, Until: order.Until,
 		}},
 	})

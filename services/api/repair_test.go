@@ -145,7 +145,7 @@ func TestRedriveAndDiscard(t *testing.T) {
 	}
 	for body, status := range map[string]int{
 		`{}`: 400, `{"all":true,"cause":"undecodable"}`: 400, `{"misspelt":1}`: 400, `[]`: 400, `{"all":true}{}`: 400, `{"all":1}`: 400,
-		`{"cause":"nobodys"}`: 404, `{"letter":9}`: 404, `{"cause":"unpublishable","dry_run":false}`: 409, `{"rate":-1,"all":true}`: 400,
+		`{"cause":"nobodys"}`: 404, `{"letter":9}`: 404, `{"cause":"unpublishable","dry_run":false}`: 409, `{"rate":-1,"all":true}`: 400, `{"rate":0,"all":true}`: 400,
 	} {
 		if w := s.asked("/v1/dead/redrive", body); w.Code != status {
 			t.Errorf("%s: %d %s", body, w.Code, w.Body)
@@ -282,7 +282,7 @@ func TestHeldByFilter(t *testing.T) {
 		t.Errorf("%+v", planned)
 	}
 	for body, status := range map[string]int{
-		`{}`: 400, `{"all":true,"provider":"treezor"}`: 400, `{"misspelt":1}`: 400, `{"rate":-1,"all":true}`: 400, `{"provider":"idenfy"}`: 404,
+		`{}`: 400, `{"all":true,"provider":"treezor"}`: 400, `{"misspelt":1}`: 400, `{"rate":-1,"all":true}`: 400, `{"rate":0,"all":true}`: 400, `{"provider":"idenfy"}`: 404,
 		`{"since":"2026-03-01T00:00:00Z","until":"2026-03-01T00:00:00Z"}`: 400, `{"until":"2026-03-01T00:00:00Z"}`: 404, `{"event":"kycreview_request","dry_run":false}`: 409,
 	} {
 		if w := s.asked("/v1/held/release", body); w.Code != status {

@@ -122,8 +122,12 @@ func (a *api) beginReplay(w http.ResponseWriter, r *http.Request) error {
 
 // replayRequest is an order in the words of those who replay.
 func (a *api) replayRequest(o *ReplayOrder) (replay.Request, error) {
-	if o.Rate < 0 || o.KeepSeconds < 0 {
-		return replay.Request{}, invalidBody("has a number below 0")
+	rate, err := paceOf(o.Rate)
+	if err != nil {
+		return replay.Request{}, err
+	}
+	if o.KeepSeconds < 0 {
+		return replay.Request{}, invalidBody("has keep_seconds below 0")
 	}
 	if o.KeepSeconds > maxKeepSeconds {
 		return replay.Request{}, invalidBody(fmt.Sprintf("has keep_seconds above %d", maxKeepSeconds))
@@ -143,7 +147,7 @@ func (a *api) replayRequest(o *ReplayOrder) (replay.Request, error) {
 	})
 	return replay.Request{
 		Sandbox: o.Sandbox, Since: o.Since, Until: o.Until, From: o.FromSequence, Through: o.ToSequence, FromFirst: o.FromFirst,
-		Target: o.Target, Rate: o.Rate, Keep: time.Duration(o.KeepSeconds) * time.Second, BearerFile: o.BearerFile, HeaderFile: o.HeaderFile,
+		Target: o.Target, Rate: rate, Keep: time.Duration(o.KeepSeconds) * time.Second, BearerFile: o.BearerFile, HeaderFile: o.HeaderFile,
 		Filter: replay.Filter{
 			Providers: o.Providers, Kinds: o.Kinds, Statuses: o.Statuses, Scope: verification.Scope(o.Scope),
 			Applicant: applicant, Verification: o.Verification,

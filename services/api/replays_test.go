@@ -86,6 +86,9 @@ func TestReplayRate(t *testing.T) {
 	if shown := answeredAs[ReplayAnswer](s, "/v1/replays/waiting", "").Data; shown.Rate != nil {
 		t.Errorf("without a limit: %v", *shown.Rate)
 	}
+	if w := s.asked("/v1/replays", `{"dry_run":true,"rate":null}`); w.Code != http.StatusOK {
+		t.Errorf("nothing said: %d %s", w.Code, w.Body)
+	}
 }
 
 // A replay that is asked for is planned, worked on here, and can be looked at; a plan alone changes nothing.
@@ -114,7 +117,8 @@ func TestReplays(t *testing.T) {
 		`{"name":"a","target":"file:/etc/x"}`:     {400, "in the directory of replays"},
 		`{"name":"a","target":"ftp://x"}`:         {400, "is none of"},
 		`{"name":"a","misspelt":1}`:               {400, "misspelt"},
-		`{"name":"a","rate":-1}`:                  {400, "below 0"},
+		`{"name":"a","rate":-1}`:                  {400, "not above 0"},
+		`{"name":"a","rate":0}`:                   {400, "not above 0"}, // which is not as many as possible
 		`{"name":"a","keep_seconds":99999999999}`: {400, "has keep_seconds above"},
 		`{"name":"a","to_sequence":99}`:           {400, "the last sequence"},
 		`{"name":"a","statuses":["rejected"]}`:    {404, "nothing matches"},
