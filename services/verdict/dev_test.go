@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/verdict-stream/verdict/pkg/seal"
 )
 
 func TestPrepareDevMakesFilesOnce(t *testing.T) {
@@ -53,6 +55,29 @@ func TestPrepareDevMakesFilesOnce(t *testing.T) {
 	want := map[string]fs.FileMode{"dev": 0o700, "master-key": 0o600, "admin-token": 0o600, "secret-acme": 0o600, "secret-globex": 0o600}
 	if diff := cmp.Diff(want, modes); diff != "" {
 		t.Errorf("files and modes (-want +got):\n%s", diff)
+	}
+}
+
+// Whoever looks makes no key directory of an empty one: its volume may be missing, which the services must find out.
+func TestToLookMakesNoKeys(t *testing.T) {
+	data := t.TempDir()
+	_, err := PrepareDev(data, nil)
+	must(t, err)
+	c := Config{DataDir: data, KeyDir: filepath.Join(data, "keys")}
+	if _, err := c.openKeys(); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "name it with --key-dir") {
+		t.Errorf("where there is none: %v", err)
+	}
+	must(t, os.Mkdir(c.KeyDir, 0o700))
+	if _, err := c.openKeys(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("where it is empty: %v", err)
+	}
+	if entries, err := os.ReadDir(c.KeyDir); err != nil || len(entries) > 0 {
+		t.Errorf("it made %v, %v", entries, err)
+	}
+	made, err := seal.Open(c.KeyDir, []byte(c.MasterKey.Reveal()))
+	must(t, err)
+	if keys, err := c.openKeys(); err != nil || keys == nil || keys.Fresh() || !made.Fresh() {
+		t.Errorf("where there is one: %v", err)
 	}
 }
 

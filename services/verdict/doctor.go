@@ -16,7 +16,6 @@ import (
 
 	"github.com/verdict-stream/verdict/pkg/bus"
 	"github.com/verdict-stream/verdict/pkg/provider"
-	"github.com/verdict-stream/verdict/pkg/seal"
 	"github.com/verdict-stream/verdict/services/doctor"
 )
 
@@ -54,8 +53,8 @@ func (cmd *doctorCommand) Run(out io.Writer, flags *settingFlags, providers []pr
 		return err
 	}
 	defer stop()
-	keys, err := o.openKeys()
-	if err != nil {
+	keys, err := o.cfg.openKeys()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	shown := &progress{quiet: cmd.Quiet}
@@ -125,20 +124,6 @@ func (o *operator) place() *process { return &process{cfg: o.cfg, providers: o.p
 // streamSettings are what the streams are set to.
 func (p *process) streamSettings() bus.StreamSettings {
 	return bus.StreamSettings{Retention: p.longestRetention(), DeduplicationWindow: p.cfg.DeduplicationWindow, Replicas: p.cfg.Replicas}
-}
-
-// openKeys opens the key directory where the master key is set, or was made by development mode, and the directory is there; it never makes one.
-func (o *operator) openKeys() (*seal.Keyring, error) {
-	if err := o.cfg.UseDevKey(); err != nil {
-		return nil, err
-	}
-	if !o.cfg.MasterKey.IsSet() {
-		return nil, nil
-	}
-	if _, err := os.Stat(filepath.Join(o.cfg.KeyDir, "check")); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return seal.Open(o.cfg.KeyDir, []byte(o.cfg.MasterKey.Reveal()))
 }
 
 // progress shows on one line of the standard error how far work is, twice a second at most.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -73,7 +74,8 @@ func openHeld(flags *settingFlags, providers []provider.Provider) (ctx context.C
 	return ctx, o, &held.Desk{Bus: o.bus, Keys: keys, Providers: o.providers, Retention: o.cfg.retentionOf}, stop, nil
 }
 
-// openKeys opens the key directory, if there is one and its master key is set or was made by development mode; it never makes one.
+// openKeys opens the key directory, if its master key is set or was made by development mode. It never makes one: to an empty directory, whose
+// volume may be missing, the services say that it is not the one with the keys. The error is fs.ErrNotExist where there is none.
 func (c *Config) openKeys() (*seal.Keyring, error) {
 	if err := c.UseDevKey(); err != nil {
 		return nil, err
@@ -81,8 +83,8 @@ func (c *Config) openKeys() (*seal.Keyring, error) {
 	if !c.MasterKey.IsSet() {
 		return nil, nil
 	}
-	if _, err := os.Stat(c.KeyDir); err != nil {
-		return nil, fmt.Errorf("the key directory: %w; name it with --key-dir, or leave the master key out", err)
+	if _, err := os.Stat(filepath.Join(c.KeyDir, "check")); err != nil {
+		return nil, fmt.Errorf("%s is no key directory, or its volume is missing: %w; name it with --key-dir", c.KeyDir, err)
 	}
 	return seal.Open(c.KeyDir, []byte(c.MasterKey.Reveal()))
 }
