@@ -87,23 +87,23 @@ func (c *Config) UseDev() error {
 	return nil
 }
 
-// UseDevKey takes the master key that development mode has made in the data directory, where there is one and the settings name none: whoever
-// works on a Verdict in that mode need not say that it is one.
-func (c *Config) UseDevKey() error {
+// UseDevKey takes the master key that development mode has made in the data directory, where there is one and the settings name none, and reports
+// whether it did: whoever works on a Verdict in that mode need not say that it is one.
+func (c *Config) UseDevKey() (used bool, err error) {
 	if c.MasterKey.IsSet() {
-		return nil
+		return false, nil
 	}
 	made, err := readSecret(filepath.Join(devDir(c.DataDir), devMasterKey))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return false, nil
 	}
 	if err == nil {
 		err = masterKey(c, nil, made.Reveal())
 	}
 	if err != nil {
-		return fmt.Errorf("the key of development mode: %w", err)
+		return false, fmt.Errorf("the key of development mode: %w", err)
 	}
-	return nil
+	return true, nil
 }
 
 func devDir(dataDir string) string { return filepath.Join(dataDir, "dev") }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -78,6 +79,13 @@ func TestToLookMakesNoKeys(t *testing.T) {
 	must(t, err)
 	if keys, err := c.openKeys(); err != nil || keys == nil || keys.Fresh() || !made.Fresh() {
 		t.Errorf("where there is one: %v", err)
+	}
+	// The master key of a trial is not that of what was made of it.
+	later := Config{DataDir: data, KeyDir: filepath.Join(data, "production")}
+	_, err = seal.Open(later.KeyDir, bytes.Repeat([]byte{1}, masterKeySize))
+	must(t, err)
+	if keys, err := later.openKeys(); err != nil || keys != nil || later.MasterKey.IsSet() {
+		t.Errorf("with another master key: %v", err)
 	}
 }
 

@@ -77,7 +77,8 @@ func openHeld(flags *settingFlags, providers []provider.Provider) (ctx context.C
 // openKeys opens the key directory, if its master key is set or was made by development mode. It never makes one: to an empty directory, whose
 // volume may be missing, the services say that it is not the one with the keys. The error is fs.ErrNotExist where there is none.
 func (c *Config) openKeys() (*seal.Keyring, error) {
-	if err := c.UseDevKey(); err != nil {
+	dev, err := c.UseDevKey()
+	if err != nil {
 		return nil, err
 	}
 	if !c.MasterKey.IsSet() {
@@ -86,7 +87,14 @@ func (c *Config) openKeys() (*seal.Keyring, error) {
 	if _, err := os.Stat(filepath.Join(c.KeyDir, "check")); err != nil {
 		return nil, fmt.Errorf("%s is no key directory, or its volume is missing: %w; name it with --key-dir", c.KeyDir, err)
 	}
-	return seal.Open(c.KeyDir, []byte(c.MasterKey.Reveal()))
+	keys, err := seal.Open(c.KeyDir, []byte(c.MasterKey.Reveal()))
+	if err != nil && dev {
+		// The data directory is from a trial, and the keys are made with another master key now, which is not set here: there are none
+		// here, as without that trial.
+		c.MasterKey = Secret{}
+		return nil, nil
+	}
+	return keys, err
 }
 
 // heldNext says what to do about an error.
