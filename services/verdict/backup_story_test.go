@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/verdict-stream/verdict/pkg/durable"
 	"github.com/verdict-stream/verdict/services/doctor"
 )
 
@@ -88,6 +89,8 @@ func TestBackupAndRestore(t *testing.T) {
 		in.mu.Lock()
 		in.taken = before
 		in.mu.Unlock()
+		// What a crash leaves that comes while a restore begins.
+		must(t, os.WriteFile(filepath.Join(in.data(), restoreNoteName+durable.Unfinished), []byte("{"), 0o600))
 		in.mustSay(t, "restore", "--from", dir)
 		must(t, in.start())
 		must(t, in.account())

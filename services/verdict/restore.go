@@ -209,7 +209,7 @@ func (r *restore) mayBeThere(name string) bool {
 	if name == "nats" && r.cfg.NATSURL.IsSet() {
 		return true
 	}
-	return err == nil && name == keys || name == filepath.Base(devDir("")) || name == "nats-admin-password" || name == "lost+found" || name == restoreNoteName+".new"
+	return err == nil && name == keys || name == filepath.Base(devDir("")) || name == "nats-admin-password" || name == "lost+found" || name == restoreNoteName+durable.Unfinished
 }
 
 // connect starts a server in the data directory, or connects to the broker elsewhere.
