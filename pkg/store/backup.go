@@ -11,6 +11,8 @@ import (
 	"regexp"
 
 	"modernc.org/sqlite"
+
+	"github.com/verdict-stream/verdict/pkg/durable"
 )
 
 // lifecycleFile matches the files of states in use; those beside them have a dot more.
@@ -82,7 +84,7 @@ func copySQLite(ctx context.Context, from, to string, change func(*sql.DB) error
 	if err == nil {
 		err = vacuumInto(ctx, whole, to)
 	}
-	if err = errors.Join(err, removeSQLite(whole)); err != nil {
+	if err = errors.Join(err, removeDatabase(whole)); err != nil {
 		return fmt.Errorf("%s: %w", filepath.Base(to), err)
 	}
 	return nil
@@ -101,7 +103,7 @@ func vacuumInto(ctx context.Context, from, to string) error {
 	if err := os.Chmod(to, fileMode); err != nil {
 		return err
 	}
-	return syncPath(to)
+	return durable.Sync(to)
 }
 
 // openPlain opens an existing file of SQLite.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/verdict-stream/verdict/pkg/durable"
 	"github.com/verdict-stream/verdict/pkg/failpoint"
 )
 
@@ -109,7 +110,7 @@ func (l *Lifecycle) replaceFile(ctx context.Context, beside *Lifecycle) error {
 	if err = errors.Join(err, beside.Close()); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	if err := syncFile(rebuilt); err != nil {
+	if err := durable.Sync(rebuilt); err != nil {
 		return errors.Join(classifyFile(err), l.Close())
 	}
 	if err := l.Close(); err != nil {
@@ -139,7 +140,7 @@ func finishReplacing(dir string, s schema) error {
 		}
 	}
 	failpoint.Hit(failpoint.RebuildRenamed)
-	if err := errors.Join(syncFile(dir), os.Rename(next, live), syncFile(dir)); err != nil {
+	if err := errors.Join(durable.Sync(dir), os.Rename(next, live), durable.Sync(dir)); err != nil {
 		return classifyFile(err)
 	}
 	return nil
@@ -193,9 +194,10 @@ func dropRows(ctx context.Context, db *database, which string, args ...any) erro
 	return nil
 }
 
-// removeDatabase removes a database of SQLite with all that lies beside it.
+// removeDatabase removes a database of SQLite that nobody has open, after all that lies beside it: nobody may find a log beside another
+// database, and whoever looks for databases that were left finds this one until nothing is.
 func removeDatabase(path string) error {
-	return removeFiles(path+"-wal", path+"-shm", path)
+	return removeFiles(path+"-wal", path+"-shm", path+"-journal", path)
 }
 
 func removeFiles(paths ...string) error {
@@ -205,13 +207,4 @@ func removeFiles(paths ...string) error {
 		}
 	}
 	return nil
-}
-
-// syncFile brings a file or the names of a directory to the disk.
-func syncFile(path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(file.Sync(), file.Close())
 }

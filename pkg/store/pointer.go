@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+
+	"github.com/verdict-stream/verdict/pkg/durable"
 )
 
 // pointer says which file of SQLite is the read model. It changes by the renaming of a file, so that at any moment, a crash included, it is
@@ -48,49 +50,10 @@ func (p pointer) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, pointerFile)
-	if err := writeSynced(path+".new", append(text, '\n')); err != nil {
-		return classifyFile(err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return classifyFile(err)
-	}
-	return syncPath(dir)
-}
-
-func writeSynced(path string, content []byte) error {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, fileMode)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(content)
-	return errors.Join(err, file.Sync(), file.Close())
-}
-
-// syncPath makes a file, or the names in a directory, durable. Nothing may have the file open by SQLite.
-func syncPath(path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return classifyFile(err)
-	}
-	if err := errors.Join(file.Sync(), file.Close()); err != nil {
+	if err := durable.Replace(filepath.Join(dir, pointerFile), append(text, '\n')); err != nil {
 		return classifyFile(err)
 	}
 	return nil
-}
-
-// besideSQLite are what the names of the files end with that SQLite makes beside a database.
-var besideSQLite = []string{"-wal", "-shm", "-journal"}
-
-// removeSQLite removes a database that nobody has open.
-func removeSQLite(path string) error {
-	var failed []error
-	for _, one := range append([]string{""}, besideSQLite...) {
-		if err := os.Remove(path + one); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			failed = append(failed, classifyFile(err))
-		}
-	}
-	return errors.Join(failed...)
 }
 
 // unfinished returns the files of read models that the pointer does not name.

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/verdict-stream/verdict/pkg/durable"
 )
 
 // fileSite is the file of a new read model.
@@ -33,11 +35,11 @@ func newFile(ctx context.Context, live *ReadModel) (site, *database, error) {
 	db, err := openDatabase(ctx, live.at, s)
 	path := filepath.Join(live.at.Dir, s.file)
 	if err != nil {
-		return nil, nil, errors.Join(err, removeSQLite(path))
+		return nil, nil, errors.Join(err, removeDatabase(path))
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, nil, errors.Join(classifyFile(err), db.close(), removeSQLite(path))
+		return nil, nil, errors.Join(classifyFile(err), db.close(), removeDatabase(path))
 	}
 	return &fileSite{live: live, path: path, db: db, file: file}, db, nil
 }
@@ -70,8 +72,9 @@ func (f *fileSite) ready(ctx context.Context) (*database, error) {
 	if err := f.closeFile(); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(syncPath(f.path), syncPath(filepath.Dir(f.path))); err != nil {
-		return nil, err
+	// SQLite has it open no more: who opens its file beside it ends its locks.
+	if err := errors.Join(durable.Sync(f.path), durable.Sync(filepath.Dir(f.path))); err != nil {
+		return nil, classifyFile(err)
 	}
 	s := readModelSchema
 	s.file, s.lock = filepath.Base(f.path), unlocked
@@ -140,7 +143,7 @@ func (f *fileSite) remove(context.Context) error {
 	if err := f.closeFile(); err != nil || f.named() {
 		return err
 	}
-	return removeSQLite(f.path)
+	return removeDatabase(f.path)
 }
 
 func (m *ReadModel) tidyFiles(ctx context.Context, gently bool) error {
@@ -154,7 +157,7 @@ func (m *ReadModel) tidyFiles(ctx context.Context, gently bool) error {
 	}
 	var failed []error
 	for _, name := range unfinished {
-		failed = append(failed, removeSQLite(filepath.Join(m.at.Dir, name)))
+		failed = append(failed, removeDatabase(filepath.Join(m.at.Dir, name)))
 	}
 	for _, name := range now.Kept {
 		if err := m.wipeFile(ctx, name, gently); err != nil {
@@ -220,7 +223,7 @@ func (m *ReadModel) dropFiles(names []string) error {
 	}
 	var failed []error
 	for _, name := range names {
-		failed = append(failed, removeSQLite(filepath.Join(m.at.Dir, name)))
+		failed = append(failed, removeDatabase(filepath.Join(m.at.Dir, name)))
 	}
 	if err := errors.Join(failed...); err != nil {
 		return err

@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/metric/embedded"
+
+	"github.com/verdict-stream/verdict/pkg/durable"
 )
 
 func unpaced(int) error { return nil }
@@ -442,7 +444,7 @@ func TestSwitchIsOneRename(t *testing.T) {
 	must(t, r.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("c", 1, 4, 6)}}))
 	must(t, r.Index(t.Context()))
 	// The step before the renaming.
-	must(t, os.WriteFile(filepath.Join(at.Dir, pointerFile+".new"), []byte(`{"file":"half`), fileMode))
+	must(t, os.WriteFile(filepath.Join(at.Dir, pointerFile+durable.Unfinished), []byte(`{"file":"half`), fileMode))
 	reader, err := OpenReader(t.Context(), at)
 	must(t, err)
 	defer func() { check(t, reader.Close()) }()
