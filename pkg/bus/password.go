@@ -8,7 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+
+	"github.com/verdict-stream/verdict/pkg/durable"
 )
 
 const passwordBytes = 32
@@ -34,17 +35,8 @@ func makePassword(file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// os.CreateTemp makes files that only their owner can read.
-	temporary, err := os.CreateTemp(filepath.Dir(file), ".password-*")
-	if err != nil {
-		return "", fmt.Errorf("keep the admin password: %w", err)
-	}
-	defer func() { _ = os.Remove(temporary.Name()) }()
-	_, writeErr := temporary.WriteString(password + "\n")
-	if err := errors.Join(writeErr, temporary.Sync(), temporary.Close()); err != nil {
-		return "", fmt.Errorf("keep the admin password: %w", err)
-	}
-	if err := os.Rename(temporary.Name(), file); err != nil {
+	// The lock of the streams' directory keeps another writer away.
+	if err := durable.Replace(file, []byte(password+"\n")); err != nil {
 		return "", fmt.Errorf("keep the admin password: %w", err)
 	}
 	return password, nil

@@ -90,8 +90,7 @@ func TestAReaderInDevelopmentReadsVerdictsAndNothingElse(t *testing.T) {
 }
 
 func TestThePasswordIsMadeOnceForTheOwnerAlone(t *testing.T) {
-	dir := t.TempDir()
-	config := serverConfig(dir, "off")
+	config := serverConfig(t.TempDir(), "off")
 	first := startTestServer(t, config)
 	first.Shutdown()
 	info, err := os.Stat(config.PasswordFile)
@@ -108,7 +107,7 @@ func TestThePasswordIsMadeOnceForTheOwnerAlone(t *testing.T) {
 	if second.password != first.password {
 		t.Error("a restart changed the password")
 	}
-	left, err := filepath.Glob(filepath.Join(dir, ".password-*"))
+	left, err := filepath.Glob(config.PasswordFile + "?*")
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}

@@ -5,6 +5,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -89,5 +92,64 @@ func TestCopy(t *testing.T) {
 	}
 	if read(t, to) != "new" {
 		t.Error("a copy of a missing file changed the target")
+	}
+}
+
+// Of all who make a file at once one wins, and nobody reads a part of it.
+func TestCreate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	var won atomic.Int32
+	var all sync.WaitGroup
+	for i := range 20 {
+		all.Go(func() {
+			mine, err := Create(path, []byte(strings.Repeat(string(rune('a'+i)), 1000)))
+			if err != nil {
+				t.Error(err)
+			}
+			if mine {
+				won.Add(1)
+			}
+			if got, err := os.ReadFile(path); err != nil || len(got) != 1000 || strings.Trim(string(got), string(got[:1])) != "" {
+				t.Errorf("it reads %d bytes, %v", len(got), err)
+			}
+		})
+	}
+	all.Wait()
+	if got := names(t, filepath.Dir(path)); won.Load() != 1 || len(got) != 1 {
+		t.Errorf("%d have made it, there are %v", won.Load(), got)
+	}
+	before := read(t, path)
+	if mine, err := Create(path, []byte("x")); mine || err != nil || read(t, path) != before {
+		t.Errorf("a file that is there was made again: %v, %v", mine, err)
+	}
+	if _, err := Create(filepath.Join(filepath.Dir(path), "missing", "file"), nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("in a missing directory: %v", err)
+	}
+}
+
+func TestMakeDir(t *testing.T) {
+	top := t.TempDir()
+	below := filepath.Join(top, "a", "b")
+	if err := os.Chmod(top, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := MakeDir(below); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for dir, want := range map[string]fs.FileMode{top: 0o755, filepath.Dir(below): 0o700, below: 0o700} {
+		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v; want mode %v", dir, info, err, want)
+		}
+	}
+	file := filepath.Join(below, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{file, filepath.Join(file, "c")} {
+		if err := MakeDir(dir); err == nil || !strings.Contains(err.Error(), file+" is a file") {
+			t.Errorf("where a file is: %v", err)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/durable"
 	"github.com/verdict-stream/verdict/pkg/event"
 )
 
@@ -133,11 +134,7 @@ func (f *file) finish(context.Context) error {
 	if err := os.Rename(f.path+partSuffix, f.path); err != nil {
 		return fmt.Errorf("name the file: %w", err)
 	}
-	dir, err := os.Open(filepath.Dir(f.path))
-	if err != nil {
-		return fmt.Errorf("name the file: %w", err)
-	}
-	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+	if err := durable.Sync(filepath.Dir(f.path)); err != nil {
 		return fmt.Errorf("name the file: %w", err)
 	}
 	return nil

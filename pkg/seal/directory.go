@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/verdict-stream/verdict/pkg/durable"
 )
 
 // In a key directory stand the check file and one folder per provider, with one
@@ -16,7 +18,6 @@ import (
 // which a crash may leave behind.
 const (
 	checkName   = "check"
-	newPrefix   = ".new-"
 	dyingPrefix = ".dying-"
 
 	// leftAfter is the age at which a file on its way in is taken for what a
@@ -27,7 +28,7 @@ const (
 // prepare makes the directory, proves that it belongs to the master key and
 // removes what crashes left in it.
 func (k *Keyring) prepare() error {
-	if err := makeDir(k.dir); err != nil {
+	if err := durable.MakeDir(k.dir); err != nil {
 		return err
 	}
 	err := k.verify()
@@ -73,7 +74,7 @@ func (k *Keyring) adopt() error {
 			return fmt.Errorf("%w, and it is not empty", errNoCheck)
 		}
 	}
-	if k.fresh, err = createOnce(filepath.Join(k.dir, checkName), k.check); err != nil {
+	if k.fresh, err = durable.Create(filepath.Join(k.dir, checkName), k.check); err != nil {
 		return err
 	}
 	return k.verify() // another process may have been first, with another key
@@ -101,7 +102,7 @@ func cleanFolder(folder string) {
 		case !entry.Type().IsRegular():
 		case strings.HasPrefix(entry.Name(), dyingPrefix):
 			_, _ = erase(path)
-		case strings.HasPrefix(entry.Name(), newPrefix):
+		case strings.HasPrefix(entry.Name(), durable.Fresh):
 			// Never overwritten: after a crash it may be a second name of a key
 			// that is in use.
 			if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > leftAfter {

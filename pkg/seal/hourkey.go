@@ -129,7 +129,7 @@ func (k *Keyring) makeKey(slot string) error {
 	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	_, err := createOnce(path, newWrapped(k.hourKeys, slot))
+	_, err := durable.Create(path, newWrapped(k.hourKeys, slot))
 	return err
 }
 

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/verdict-stream/verdict/pkg/durable"
 )
 
 const (
@@ -119,17 +121,7 @@ func makeOnce(dir, name string, encode func([]byte) string, size int) (Secret, e
 	}
 	random := make([]byte, size)
 	_, _ = rand.Read(random) // Never fails: it ends the process instead.
-	temporary, err := os.CreateTemp(dir, ".new-*")
-	if err != nil {
-		return Secret{}, fmt.Errorf("make %s: %w", path, err)
-	}
-	defer func() { _ = os.Remove(temporary.Name()) }()
-	_, err = temporary.WriteString(encode(random) + "\n")
-	if err = errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
-		return Secret{}, fmt.Errorf("make %s: %w", path, err)
-	}
-	// A link, unlike a rename, does not replace what another has made.
-	if err := os.Link(temporary.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+	if _, err := durable.Create(path, []byte(encode(random)+"\n")); err != nil {
 		return Secret{}, fmt.Errorf("make %s: %w", path, err)
 	}
 	return readSecret(path)
