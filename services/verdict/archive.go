@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -313,9 +312,7 @@ func (plan *archivePlan) refuse() error {
 
 func (plan *archivePlan) write(out io.Writer, asJSON bool) error {
 	if asJSON {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(plan)
+		return writeIndented(out, plan)
 	}
 	verb := "would archive"
 	if plan.Trimmed {

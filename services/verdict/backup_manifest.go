@@ -136,9 +136,7 @@ func (m *backupManifest) id() (string, error) {
 // write says what was copied.
 func (m *backupManifest) write(out io.Writer, asJSON bool, dir string) error {
 	if asJSON {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(m)
+		return writeIndented(out, m)
 	}
 	var bytes int64
 	for _, f := range m.Files {

@@ -49,7 +49,7 @@ func (cmd *deadDiscardCommand) Run(out io.Writer, flags *settingFlags, providers
 	result := deadResult{DryRun: !cmd.Yes, Plan: plan}
 	if !cmd.Yes {
 		if cmd.JSON {
-			return result.writeJSON(out)
+			return writeIndented(out, result)
 		}
 		writePlan(out, "Would discard", selection, plan, false)
 		fmt.Fprintln(out, "Nothing was changed: --yes does it.")
@@ -65,7 +65,7 @@ func (cmd *deadDiscardCommand) Run(out io.Writer, flags *settingFlags, providers
 	report.end(so)
 	result.Discarded = so.Done
 	if cmd.JSON {
-		return errors.Join(deadNext(err), result.writeJSON(out))
+		return errors.Join(deadNext(err), writeIndented(out, result))
 	}
 	fmt.Fprintf(out, "%d discarded\n", so.Done)
 	return deadNext(err)

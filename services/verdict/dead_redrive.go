@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -51,12 +50,6 @@ type deadResult struct {
 	Discarded uint64 `json:"discarded"`
 }
 
-func (r *deadResult) writeJSON(out io.Writer) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(r)
-}
-
 // Run redrives, or says what it would.
 func (cmd *deadRedriveCommand) Run(out io.Writer, flags *settingFlags, providers []provider.Provider) error {
 	if cmd.Rate <= 0 || math.IsNaN(cmd.Rate) {
@@ -82,7 +75,7 @@ func (cmd *deadRedriveCommand) Run(out io.Writer, flags *settingFlags, providers
 	result := deadResult{DryRun: !cmd.Yes, Plan: plan}
 	if !cmd.Yes {
 		if cmd.JSON {
-			return result.writeJSON(out)
+			return writeIndented(out, result)
 		}
 		writePlan(out, "Would redrive", selection, plan, true)
 		fmt.Fprintf(out, "At %g a second that takes %v. Nothing was changed: --yes does it.\n", cmd.Rate, estimate(plan.Redrivable, cmd.Rate))
@@ -97,7 +90,7 @@ func (cmd *deadRedriveCommand) Run(out io.Writer, flags *settingFlags, providers
 	}
 	err = cmd.redrive(ctx, desk, selection, &result)
 	if cmd.JSON {
-		err = errors.Join(err, result.writeJSON(out))
+		err = errors.Join(err, writeIndented(out, result))
 	} else {
 		fmt.Fprintf(out, "%d asked for, %d just before, %d cannot be redriven, %d given up again\n", result.Asked, result.Already, result.Passed, result.Again)
 	}
@@ -148,7 +141,7 @@ type deadProgress struct {
 
 func newDeadProgress(total uint64) *deadProgress {
 	p := &deadProgress{total: total, every: progressElsewhere, last: time.Now()}
-	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+	if onTerminal(os.Stderr) {
 		p.every, p.terminal = progressOnTerminal, true
 	}
 	return p

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -57,9 +56,7 @@ func (cmd *deadShowCommand) Run(out io.Writer, flags *settingFlags, providers []
 	}
 	shown.Advice = shown.advice()
 	if cmd.JSON {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(shown)
+		return writeIndented(out, shown)
 	}
 	shown.write(out)
 	return nil

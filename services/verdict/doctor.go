@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -72,10 +71,7 @@ func (cmd *doctorCommand) Run(out io.Writer, flags *settingFlags, providers []pr
 		return err
 	}
 	if cmd.JSON {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		encoder.SetEscapeHTML(false)
-		err = encoder.Encode(report)
+		err = writeIndented(out, report)
 	} else {
 		err = writeDoctorReport(out, report)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -142,10 +141,7 @@ func (cmd *heldShowCommand) Run(out io.Writer, flags *settingFlags, providers []
 	}
 	shown.Advice = shown.advice()
 	if cmd.JSON {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(shown)
+		return writeIndented(out, shown)
 	}
 	shown.write(out)
 	return nil

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -51,10 +50,7 @@ func (cmd *providerCheckCommand) Run(out io.Writer) error {
 		return err
 	}
 	if cmd.JSON {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		encoder.SetEscapeHTML(false)
-		err = encoder.Encode(checked)
+		err = writeIndented(out, checked)
 	} else {
 		err = checked.write(out)
 	}

@@ -155,12 +155,6 @@ func (cmd *rebuildReadModelCommand) report(r runs.Run, out io.Writer) error {
 	return err
 }
 
-func writeIndented(out io.Writer, value any) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
-}
-
 type rebuildDropOldCommand struct {
 	JSON bool `name:"json" help:"Print what was removed as JSON."`
 }

@@ -129,7 +129,7 @@ func replayDone(run runs.Run) string {
 // tellReplay says on standard error how far a run is, until ctx ends.
 func tellReplay(ctx context.Context, desk *replay.Desk, name string) {
 	every, terminal := progressElsewhere, false
-	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+	if onTerminal(os.Stderr) {
 		every, terminal = time.Second, true
 	}
 	ticker := time.NewTicker(every)

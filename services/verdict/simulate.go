@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -89,9 +88,7 @@ func (cmd *simulateCommand) Run(out io.Writer, flags *settingFlags, providers []
 		return err
 	}
 	if cmd.JSON {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(report)
+		err = writeIndented(out, report)
 	} else {
 		err = report.WriteTable(out)
 	}
@@ -125,7 +122,7 @@ const (
 // showProgress makes the simulation tell on standard error how far it is, and returns what
 // takes that away again where it should not stay.
 func showProgress(play *simulator.Config) (clear func()) {
-	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+	if onTerminal(os.Stderr) {
 		const line = "\r\x1b[K" // back to the beginning of an empty line
 		play.ProgressEvery = progressOnTerminal
 		play.Progress = func(p simulator.Progress) { fmt.Fprint(os.Stderr, line, p) }

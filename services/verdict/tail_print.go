@@ -17,11 +17,7 @@ import (
 // wantsColours tells whether somebody looks at the output who wants it coloured: see https://no-color.org.
 func wantsColours(out io.Writer) bool {
 	file, ok := out.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && onTerminal(file)
 }
 
 // The colours of a terminal.

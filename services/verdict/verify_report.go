@@ -15,10 +15,7 @@ import (
 // writeVerified prints the results.
 func writeVerified(out io.Writer, results []*verified, asJSON bool) error {
 	if asJSON {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(results)
+		return writeIndented(out, results)
 	}
 	w := bufio.NewWriter(out)
 	for i, v := range results {
