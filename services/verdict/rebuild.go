@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -77,53 +75,18 @@ func underWay(r runs.Run) error {
 	return fmt.Errorf("%s is %s already, asked for by %s: follow it with `verdict rebuild status`, end it with `verdict rebuild cancel %s`", r.Name, r.State, r.Actor, r.Name)
 }
 
-const (
-	// followInterval is how often a run is looked at that is followed, and tellInterval how often that is told.
-	followInterval = 250 * time.Millisecond
-	tellInterval   = 2 * time.Second
-	// unattended is how long a run may wait before that seems odd.
-	unattended = 5 * time.Second
-)
-
-// errLeft means that somebody does not follow a run any more.
-var errLeft = errors.New("it goes on without you: see `verdict rebuild status`")
-
-// follow tells how far a run is until it has ended, and returns it. Errors: errLeft where ctx ends before; why it failed.
-func (o *operator) follow(ctx context.Context, verb, name, worker string, tell io.Writer) (runs.Run, error) {
-	book := runs.Open(o.bus)
-	begun, told, last := time.Now(), time.Time{}, ""
-	for {
-		r, err := book.Get(ctx, verb, name)
-		if ctx.Err() != nil {
-			return r, errLeft
-		}
-		if err != nil && !errors.Is(err, bus.ErrUnavailable) {
-			return r, err
-		}
-		if err == nil {
-			switch r.State {
-			case runs.Done:
-				return r, nil
-			case runs.Canceled:
-				return r, fmt.Errorf("%s was canceled: nothing of it is left", name)
-			case runs.Failed, runs.Paused:
-				return r, fmt.Errorf("%s %s: %s", name, r.State, r.Error)
-			}
-			line := rebuildProgress(r)
-			phase, _, _ := strings.Cut(line, ":")
-			if phase != last || time.Since(told) > tellInterval {
-				if r.State == runs.Waiting && time.Since(begun) > unattended {
-					line += ", for a " + worker + " to begin: does one run?"
-				}
-				fmt.Fprintln(tell, line)
-				told, last = time.Now(), phase
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return r, errLeft
-		case <-time.After(followInterval):
-		}
+// followRebuild tells how far a rebuild is until it has ended, and returns it. It fails where the rebuild does, or somebody leaves it.
+func (o *operator) followRebuild(ctx context.Context, verb, name, worker string) (runs.Run, error) {
+	r, err := o.follow(ctx, verb, name, worker, rebuildProgress)
+	switch {
+	case errors.Is(err, errLeft):
+		return r, fmt.Errorf("%w: see `verdict rebuild status`", err)
+	case err != nil || r.State == runs.Done:
+		return r, err
+	case r.State == runs.Canceled:
+		return r, fmt.Errorf("%s was canceled: nothing of it is left", name)
+	default:
+		return r, fmt.Errorf("%s %s: %s", name, r.State, r.Error)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/provider"
@@ -85,7 +84,7 @@ func (cmd *rebuildReadModelCommand) Run(out io.Writer, flags *settingFlags, prov
 		_, err := fmt.Fprintln(out, "The rebuild was asked for: see `verdict rebuild status`")
 		return err
 	}
-	r, err := o.follow(ctx, projector.RebuildVerb, projector.ReadModel, "projector", os.Stderr)
+	r, err := o.followRebuild(ctx, projector.RebuildVerb, projector.ReadModel, "a projector")
 	if err != nil {
 		return err
 	}
@@ -184,7 +183,7 @@ func (cmd *rebuildDropOldCommand) Run(out io.Writer, flags *settingFlags, provid
 	if err := o.begin(ctx, projector.RebuildVerb, projector.DropOld, struct{}{}); err != nil {
 		return err
 	}
-	r, err := o.follow(ctx, projector.RebuildVerb, projector.DropOld, "projector", os.Stderr)
+	r, err := o.followRebuild(ctx, projector.RebuildVerb, projector.DropOld, "a projector")
 	if err != nil {
 		return err
 	}

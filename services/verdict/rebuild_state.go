@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -124,7 +123,7 @@ func (cmd *rebuildStateCommand) one(ctx context.Context, o *operator, name strin
 		say("the rebuild was asked for: see `verdict rebuild status`")
 		return result, nil
 	}
-	r, err := o.follow(ctx, lifecycle.VerbRebuildState, stateRun(name), "lifecycle of "+name, os.Stderr)
+	r, err := o.followRebuild(ctx, lifecycle.VerbRebuildState, stateRun(name), "a lifecycle of "+name)
 	result.Run, result.Detail = &r, &lifecycle.RebuildStateDetail{}
 	if json.Unmarshal(r.Detail, result.Detail) != nil {
 		result.Detail = nil

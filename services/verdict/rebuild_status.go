@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
-	"github.com/verdict-stream/verdict/pkg/bus"
 	"github.com/verdict-stream/verdict/pkg/provider"
 	"github.com/verdict-stream/verdict/pkg/runs"
 )
@@ -31,21 +29,12 @@ func (cmd *rebuildStatusCommand) Run(out io.Writer, flags *settingFlags, provide
 		return err
 	}
 	defer stop()
-	list := newListing(out, cmd.JSON, "NAME\tSTATE\tASKED FOR BY\tAT\tPROGRESS")
-	for _, verb := range rebuildVerbs {
-		found, err := runs.Open(o.bus).List(ctx, verb)
-		if err != nil {
-			return err
+	return o.listRuns(ctx, out, cmd.JSON, func(r runs.Run) string {
+		if r.State == runs.Running {
+			return rebuildProgress(r)
 		}
-		for _, r := range found {
-			progress := rebuildProgress(r)
-			if r.State != runs.Running {
-				progress = r.Error
-			}
-			list.row(r, "%s\t%s\t%s\t%s\t%s", r.Name, r.State, r.Actor, r.CreatedAt.UTC().Format(time.RFC3339), progress)
-		}
-	}
-	return list.end(0)
+		return r.Error
+	}, rebuildVerbs...)
 }
 
 type rebuildCancelCommand struct {
@@ -68,43 +57,18 @@ func (cmd *rebuildCancelCommand) Run(out io.Writer, flags *settingFlags, provide
 		return err
 	}
 	defer stop()
-	book := runs.Open(o.bus)
 	for _, verb := range rebuildVerbs {
-		if _, err := book.Get(ctx, verb, cmd.Name); errors.Is(err, runs.ErrUnknown) {
+		r, err := o.ask(ctx, verb, cmd.Name, runs.Cancel, runs.Canceled)
+		switch {
+		case errors.Is(err, runs.ErrUnknown):
 			continue
-		} else if err != nil {
-			return err
-		}
-		r, err := book.Ask(ctx, verb, cmd.Name, runs.Cancel)
-		if errors.Is(err, runs.ErrOver) {
+		case errors.Is(err, runs.ErrOver):
 			return fmt.Errorf("%s cannot be canceled: it is %s", cmd.Name, r.State)
-		}
-		if err != nil {
+		case errors.Is(err, errLeft):
+			return errors.New("it was asked to end, and will")
+		case err != nil:
 			return err
-		}
-		if err := o.audit(ctx, bus.AuditEntry{Verb: verb, Target: cmd.Name, Note: "cancel"}); err != nil {
-			return err
-		}
-		for !r.Over() {
-			select {
-			case <-ctx.Done():
-				return errors.New("it was asked to end, and will")
-			case <-time.After(followInterval):
-			}
-			if r, err = book.Get(ctx, verb, cmd.Name); err != nil {
-				return err
-			}
-			if r.State == runs.Failed {
-				break
-			}
-			// Who died before he was asked will never answer.
-			if r.State == runs.Running && time.Now().After(r.HeldUntil) {
-				if r, err = book.Ask(ctx, verb, cmd.Name, runs.Cancel); err != nil && !errors.Is(err, runs.ErrOver) {
-					return err
-				}
-			}
-		}
-		if r.State == runs.Done {
+		case r.State == runs.Done:
 			return fmt.Errorf("%s could not be canceled any more: it is done", cmd.Name)
 		}
 		_, err = fmt.Fprintf(out, "%s is %s\n", cmd.Name, r.State)

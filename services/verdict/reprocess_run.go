@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
@@ -132,43 +131,18 @@ func (o *operator) createReprocess(ctx context.Context, name string, replace boo
 	return o.audit(ctx, bus.AuditEntry{Verb: lifecycle.VerbReprocess, Target: name, Filter: string(spec), Count: plan.Changed})
 }
 
-// errReprocessLeft means that somebody does not follow a run any more.
-var errReprocessLeft = errors.New("it goes on without you: see `verdict reprocess list`")
-
 // followReprocess tells how far a run is until it has ended.
 func (o *operator) followReprocess(ctx context.Context, name string) (runs.Run, error) {
-	begun, told, last := time.Now(), time.Time{}, ""
-	for {
-		r, err := runs.Open(o.bus).Get(ctx, lifecycle.VerbReprocess, name)
-		if ctx.Err() != nil {
-			return r, errReprocessLeft
-		}
-		if err != nil && !errors.Is(err, bus.ErrUnavailable) {
-			return r, err
-		}
-		switch {
-		case err != nil:
-		case r.State == runs.Done:
-			return r, nil
-		case r.State == runs.Canceled || r.State == runs.Paused:
-			return r, fmt.Errorf("%s is %s; what it has emitted stays", name, r.State)
-		case r.State == runs.Failed:
-			return r, fmt.Errorf("%s has failed: %s", name, r.Error)
-		default:
-			line := reprocessProgress(r)
-			if r.State == runs.Waiting && time.Since(begun) > unattended {
-				line += ", for the provider's lifecycle to begin: does one run?"
-			}
-			if line != last && time.Since(told) > tellInterval {
-				fmt.Fprintln(os.Stderr, line)
-				told, last = time.Now(), line
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return r, errReprocessLeft
-		case <-time.After(followInterval):
-		}
+	r, err := o.follow(ctx, lifecycle.VerbReprocess, name, "the provider's lifecycle", reprocessProgress)
+	switch {
+	case errors.Is(err, errLeft):
+		return r, fmt.Errorf("%w: see `verdict reprocess list`", err)
+	case err != nil || r.State == runs.Done:
+		return r, err
+	case r.State == runs.Failed:
+		return r, fmt.Errorf("%s has failed: %s", name, r.Error)
+	default:
+		return r, fmt.Errorf("%s is %s; what it has emitted stays", name, r.State)
 	}
 }
 

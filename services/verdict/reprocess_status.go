@@ -1,13 +1,10 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
-	"github.com/verdict-stream/verdict/pkg/bus"
 	"github.com/verdict-stream/verdict/pkg/provider"
 	"github.com/verdict-stream/verdict/pkg/runs"
 	"github.com/verdict-stream/verdict/services/lifecycle"
@@ -32,19 +29,12 @@ func (cmd *reprocessListCommand) Run(out io.Writer, flags *settingFlags, provide
 		return err
 	}
 	defer stop()
-	found, err := runs.Open(o.bus).List(ctx, lifecycle.VerbReprocess)
-	if err != nil {
-		return err
-	}
-	list := newListing(out, cmd.JSON, "NAME\tSTATE\tASKED FOR BY\tAT\tPROGRESS")
-	for _, r := range found {
-		progress := reprocessProgress(r)
+	return o.listRuns(ctx, out, cmd.JSON, func(r runs.Run) string {
 		if r.State == runs.Failed {
-			progress = r.Error
+			return r.Error
 		}
-		list.row(r, "%s\t%s\t%s\t%s\t%s", r.Name, r.State, r.Actor, r.CreatedAt.UTC().Format(time.RFC3339), progress)
-	}
-	return list.end(0)
+		return reprocessProgress(r)
+	}, lifecycle.VerbReprocess)
 }
 
 type reprocessStatusCommand struct {
@@ -165,42 +155,15 @@ func (n *reprocessNamed) ask(out io.Writer, flags *settingFlags, providers []pro
 		return err
 	}
 	defer stop()
-	r, err := runs.Open(o.bus).Ask(ctx, lifecycle.VerbReprocess, n.Name, wanted)
+	r, err := o.ask(ctx, lifecycle.VerbReprocess, n.Name, wanted, until)
+	if errors.Is(err, errLeft) {
+		return errors.New("it was asked to, and will")
+	}
 	if err != nil {
 		return unknownReprocess(err)
 	}
-	note := wanted
-	if note == runs.Resume {
-		note = "resume"
-	}
-	if err := o.audit(ctx, bus.AuditEntry{Verb: lifecycle.VerbReprocess, Target: n.Name, Note: note}); err != nil {
-		return err
-	}
-	if until != "" {
-		if r, err = o.awaitReprocess(ctx, n.Name, until); err != nil {
-			return err
-		}
-	}
 	_, err = fmt.Fprintf(out, "%s is %s\n", n.Name, r.State)
 	return err
-}
-
-// awaitReprocess waits until a run is in a state, or has ended otherwise.
-func (o *operator) awaitReprocess(ctx context.Context, name string, until runs.State) (runs.Run, error) {
-	for {
-		r, err := runs.Open(o.bus).Get(ctx, lifecycle.VerbReprocess, name)
-		switch {
-		case err != nil && !errors.Is(err, bus.ErrUnavailable):
-			return r, err
-		case err == nil && (r.State == until || r.Over() || r.State == runs.Failed):
-			return r, nil
-		}
-		select {
-		case <-ctx.Done():
-			return r, errors.New("it was asked to, and will")
-		case <-time.After(followInterval):
-		}
-	}
 }
 
 // unknownReprocess says where the names of runs are.
