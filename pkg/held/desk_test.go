@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
-	"log/slog"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -14,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/bus/bustest"
 	"github.com/verdict-stream/verdict/pkg/event"
 	"github.com/verdict-stream/verdict/pkg/provider"
 	"github.com/verdict-stream/verdict/pkg/seal"
@@ -25,18 +23,9 @@ const retention = 2 * time.Hour
 
 func newDesk(t *testing.T) *Desk {
 	t.Helper()
-	dir := t.TempDir()
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	server, err := bus.StartServer(bus.ServerConfig{Dir: filepath.Join(dir, "nats"), Addr: "off", PasswordFile: filepath.Join(dir, "password"), Logger: quiet})
+	keys, err := seal.Open(t.TempDir(), bytes.Repeat([]byte{7}, seal.MasterKeySize))
 	check(t, err)
-	t.Cleanup(server.Shutdown)
-	b, err := bus.Connect(t.Context(), bus.Config{Server: server, Logger: quiet})
-	check(t, err)
-	t.Cleanup(b.Close)
-	check(t, b.EnsureStreams(t.Context(), bus.StreamSettings{Retention: retention, DeduplicationWindow: time.Minute, Replicas: 1}))
-	keys, err := seal.Open(filepath.Join(dir, "keys"), bytes.Repeat([]byte{7}, seal.MasterKeySize))
-	check(t, err)
-	return &Desk{Bus: b, Keys: keys, Retention: func(string) time.Duration { return retention }, Providers: []provider.Provider{{
+	return &Desk{Bus: bustest.Open(t, bustest.Settings(retention)), Keys: keys, Retention: func(string) time.Duration { return retention }, Providers: []provider.Provider{{
 		Name: "acme",
 		Verify: func(r provider.Request) (provider.Receipt, error) {
 			if bytes.Contains(r.Body, []byte("confirm")) {

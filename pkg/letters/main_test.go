@@ -5,9 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -15,33 +12,17 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/bus/bustest"
 	"github.com/verdict-stream/verdict/pkg/event"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var settings = bus.StreamSettings{Retention: time.Hour, DeduplicationWindow: time.Minute, Replicas: 1}
+var settings = bustest.Settings(time.Hour)
 
 func newDesk(t *testing.T) *Desk {
 	t.Helper()
-	dir := t.TempDir()
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	server, err := bus.StartServer(bus.ServerConfig{
-		Dir: filepath.Join(dir, "nats"), Addr: "off", PasswordFile: filepath.Join(dir, "password"), Logger: quiet,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Shutdown)
-	b, err := bus.Connect(t.Context(), bus.Config{Server: server, Logger: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
-	if err := b.EnsureStreams(t.Context(), settings); err != nil {
-		t.Fatal(err)
-	}
-	return &Desk{Bus: b, Actor: "anna@host", Via: "cli"}
+	return &Desk{Bus: bustest.Open(t, settings), Actor: "anna@host", Via: "cli"}
 }
 
 func check(t *testing.T, err error) {

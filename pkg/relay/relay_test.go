@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/bus/bustest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -43,16 +44,7 @@ func startServer(t *testing.T, dir, addr string) *bus.Server {
 
 func newBus(t *testing.T) *bus.Bus {
 	t.Helper()
-	b, err := bus.Connect(t.Context(), bus.Config{Server: startServer(t, t.TempDir(), "off"), Logger: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
-	settings := bus.StreamSettings{Retention: time.Hour, DeduplicationWindow: 2 * time.Minute, Replicas: 1}
-	if err := b.EnsureStreams(t.Context(), settings); err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return bustest.Open(t, bustest.Settings(time.Hour))
 }
 
 func password(t *testing.T, dir string) string {

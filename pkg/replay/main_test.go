@@ -7,13 +7,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/bus/bustest"
 	"github.com/verdict-stream/verdict/pkg/event"
 	"github.com/verdict-stream/verdict/pkg/verification"
 )
@@ -25,28 +25,7 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 // newBus returns a connection to a broker of its own, with all streams.
 func newBus(t testing.TB) *bus.Bus {
 	t.Helper()
-	dir := t.TempDir()
-	server, err := bus.StartServer(bus.ServerConfig{
-		Dir: filepath.Join(dir, "nats"), Addr: "off", PasswordFile: filepath.Join(dir, "password"), Logger: quiet,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Shutdown)
-	return connect(t, server)
-}
-
-func connect(t testing.TB, server *bus.Server) *bus.Bus {
-	t.Helper()
-	b, err := bus.Connect(t.Context(), bus.Config{Server: server, Logger: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
-	if err := b.EnsureStreams(t.Context(), bus.StreamSettings{Retention: 24 * time.Hour, DeduplicationWindow: time.Minute, Replicas: 1}); err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return bustest.Open(t, bustest.Settings(24*time.Hour))
 }
 
 func newDesk(b *bus.Bus) *Desk {

@@ -4,40 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
-	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
-	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/bus/bustest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func newBook(t *testing.T) *Book {
 	t.Helper()
-	dir := t.TempDir()
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	server, err := bus.StartServer(bus.ServerConfig{
-		Dir: filepath.Join(dir, "nats"), Addr: "off", PasswordFile: filepath.Join(dir, "password"), Logger: quiet,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Shutdown)
-	b, err := bus.Connect(t.Context(), bus.Config{Server: server, Logger: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
-	settings := bus.StreamSettings{Retention: time.Hour, DeduplicationWindow: time.Minute, Replicas: 1}
-	if err := b.EnsureStreams(t.Context(), settings); err != nil {
-		t.Fatal(err)
-	}
-	return Open(b)
+	return Open(bustest.Open(t, bustest.Settings(time.Hour)))
 }
 
 func create(t *testing.T, b *Book, name string) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/bus/bustest"
 	"github.com/verdict-stream/verdict/pkg/event"
 	"github.com/verdict-stream/verdict/pkg/held"
 	"github.com/verdict-stream/verdict/pkg/runs"
@@ -24,14 +24,7 @@ import (
 func (s *seeded) fillBroker() {
 	t := s.t
 	t.Helper()
-	dir := t.TempDir()
-	server, err := bus.StartServer(bus.ServerConfig{Dir: filepath.Join(dir, "nats"), Addr: "off", PasswordFile: filepath.Join(dir, "password"), Logger: s.config.Logger})
-	check(t, err)
-	t.Cleanup(server.Shutdown)
-	b, err := bus.Connect(t.Context(), bus.Config{Server: server, Logger: s.config.Logger})
-	check(t, err)
-	t.Cleanup(b.Close)
-	check(t, b.EnsureStreams(t.Context(), bus.StreamSettings{Retention: time.Hour, DeduplicationWindow: time.Minute, Replicas: 1}))
+	b := bustest.Open(t, bustest.Settings(time.Hour))
 	s.config.Bus, s.config.Retention = b, func(string) time.Duration { return time.Hour }
 	for i := range 3 {
 		id := fmt.Sprintf("idenfy:%d", i)
@@ -50,7 +43,7 @@ func (s *seeded) fillBroker() {
 		s.hold(fmt.Sprintf("treezor:%d", i), "kycreview_result", time.Now())
 	}
 	s.hold("treezor:late", "kycreview_request", time.Now().Add(-2*time.Hour))
-	_, err = runs.Open(b).Create(t.Context(), runs.Run{Verb: repairVerb, Name: "one", Spec: json.RawMessage(`{"action":"redrive"}`), Actor: caller})
+	_, err := runs.Open(b).Create(t.Context(), runs.Run{Verb: repairVerb, Name: "one", Spec: json.RawMessage(`{"action":"redrive"}`), Actor: caller})
 	check(t, err)
 	_, err = runs.Open(b).Create(t.Context(), runs.Run{Verb: heldVerb, Name: "two", Spec: json.RawMessage(`{"decision":"release","selection":{"event":"x"}}`), Actor: caller})
 	check(t, err)

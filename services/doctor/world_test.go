@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/bus/bustest"
 	"github.com/verdict-stream/verdict/pkg/event"
 	"github.com/verdict-stream/verdict/pkg/provider"
 	"github.com/verdict-stream/verdict/pkg/provider/all"
@@ -26,7 +27,7 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 const retention = 168 * time.Hour
 
-var settings = bus.StreamSettings{Retention: retention, DeduplicationWindow: time.Minute, Replicas: 1}
+var settings = bustest.Settings(retention)
 
 // world is an installation without a receiver: deliveries are published by the test.
 type world struct {
@@ -43,14 +44,8 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	t.Parallel()
-	w := &world{t: t, dir: t.TempDir(), stop: func() {}}
-	server, err := bus.StartServer(bus.ServerConfig{Dir: filepath.Join(w.dir, "nats"), Addr: "off", PasswordFile: filepath.Join(w.dir, "password"), Logger: quiet})
-	w.must(err)
-	t.Cleanup(server.Shutdown)
-	w.bus, err = bus.Connect(t.Context(), bus.Config{Server: server, Logger: quiet})
-	w.must(err)
-	t.Cleanup(w.bus.Close)
-	w.must(w.bus.EnsureStreams(t.Context(), settings))
+	w := &world{t: t, dir: t.TempDir(), bus: bustest.Open(t, settings), stop: func() {}}
+	var err error
 	w.keys, err = seal.Open(filepath.Join(w.dir, "keys"), []byte(strings.Repeat("k", seal.MasterKeySize)))
 	w.must(err)
 	w.at = store.Location{Dir: w.dir}

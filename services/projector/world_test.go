@@ -6,13 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/bus/bustest"
 	"github.com/verdict-stream/verdict/pkg/event"
 	"github.com/verdict-stream/verdict/pkg/provider"
 	"github.com/verdict-stream/verdict/pkg/provider/idenfy"
@@ -44,25 +44,8 @@ type batch struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	dir := t.TempDir()
-	quiet := slog.New(slog.DiscardHandler)
-	server, err := bus.StartServer(bus.ServerConfig{
-		Dir: filepath.Join(dir, "streams"), Addr: "off", PasswordFile: filepath.Join(dir, "password"), Logger: quiet,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Shutdown)
-	b, err := bus.Connect(t.Context(), bus.Config{Server: server, Name: "test", Logger: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
-	settings := bus.StreamSettings{Retention: retention, DeduplicationWindow: time.Minute, Replicas: 1}
-	if err := b.EnsureStreams(t.Context(), settings); err != nil {
-		t.Fatal(err)
-	}
-	keys, err := seal.Open(filepath.Join(dir, "keys"), bytes.Repeat([]byte{7}, seal.MasterKeySize))
+	b := bustest.Open(t, bustest.Settings(retention))
+	keys, err := seal.Open(t.TempDir(), bytes.Repeat([]byte{7}, seal.MasterKeySize))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/verdict-stream/verdict/pkg/bus"
+	"github.com/verdict-stream/verdict/pkg/bus/bustest"
 	"github.com/verdict-stream/verdict/pkg/provider"
 	"github.com/verdict-stream/verdict/pkg/provider/all"
 	"github.com/verdict-stream/verdict/pkg/seal"
@@ -27,21 +28,7 @@ import (
 func startReceiver(t *testing.T, data, urlToken string) string {
 	t.Helper()
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	server, err := bus.StartServer(bus.ServerConfig{
-		Dir: filepath.Join(data, "nats"), Addr: "off", PasswordFile: filepath.Join(data, "password"), Logger: quiet,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Shutdown)
-	b, err := bus.Connect(t.Context(), bus.Config{Server: server, Logger: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
-	if err := b.EnsureStreams(t.Context(), bus.StreamSettings{Retention: time.Hour, DeduplicationWindow: time.Minute, Replicas: 1}); err != nil {
-		t.Fatal(err)
-	}
+	b := bustest.Open(t, bustest.Settings(time.Hour))
 	keys, err := seal.Open(filepath.Join(data, "keys"), make([]byte, seal.MasterKeySize))
 	if err != nil {
 		t.Fatal(err)
