@@ -67,6 +67,15 @@ func (b *bench) install(name string) (*installation, error) {
 
 func (in *installation) data() string { return filepath.Join(in.dir, "data") }
 
+// broker is the address of the broker, with the password that it made when it began.
+func (in *installation) broker() (string, error) {
+	password, err := baseline.Password(in.data())
+	if err != nil {
+		return "", err
+	}
+	return baseline.URL(in.nats, password), nil
+}
+
 // start starts a process and returns once it is ready, with how long that took.
 func (in *installation) start(ctx context.Context, role string, more ...string) (*process, time.Duration, error) {
 	metrics, err := freeAddr()
@@ -79,11 +88,11 @@ func (in *installation) start(ctx context.Context, role string, more ...string) 
 		"VERDICT_SECRET_" + strings.ToUpper(in.bench.Provider.Name) + "=" + in.bench.webhooks.secret,
 	}
 	if slices.ContainsFunc(in.processes, func(p *process) bool { return p.name == roleBroker }) {
-		password, err := baseline.Password(in.data())
+		broker, err := in.broker()
 		if err != nil {
 			return nil, 0, err
 		}
-		env = append(env, "VERDICT_NATS_URL="+baseline.URL(in.nats, password))
+		env = append(env, "VERDICT_NATS_URL="+broker)
 	}
 	command := append([]string{in.bench.binary, "bench-serve", role, "--provider", in.bench.Provider.Name}, more...)
 	var socket *os.File
@@ -135,11 +144,11 @@ func (in *installation) connect() error {
 		in.reader.Close()
 		in.reader = nil
 	}
-	password, err := baseline.Password(in.data())
+	broker, err := in.broker()
 	if err != nil {
 		return err
 	}
-	in.reader, err = baseline.Connect(baseline.URL(in.nats, password))
+	in.reader, err = baseline.Connect(broker)
 	return err
 }
 

@@ -17,7 +17,6 @@ import (
 
 	"github.com/verdict-stream/verdict/pkg/bus"
 	"github.com/verdict-stream/verdict/pkg/seal"
-	"github.com/verdict-stream/verdict/services/bench/baseline"
 )
 
 const (
@@ -50,14 +49,7 @@ const keptPart = 10
 
 // rebuildOf rebuilds the tables of so many events. The last ones have deliveries that are kept, and with them claims.
 func (b *bench) rebuildOf(ctx context.Context, events, kept int) error {
-	in, err := b.install("rebuild")
-	if err != nil {
-		return err
-	}
-	if _, _, err := in.start(ctx, roleBroker); err != nil {
-		return err
-	}
-	admin, err := in.admin(ctx)
+	in, admin, err := b.installBroker(ctx, "rebuild")
 	if err != nil {
 		return err
 	}
@@ -116,12 +108,12 @@ const phaseRead = "reading the streams"
 
 // rebuild runs the command for it; 0 is as fast as it goes.
 func (in *installation) rebuild(ctx context.Context, rate int) (r rebuilt, err error) {
-	password, err := baseline.Password(in.data())
+	broker, err := in.broker()
 	if err != nil {
 		return r, err
 	}
 	cmd := exec.CommandContext(ctx, in.bench.binary, "rebuild", "readmodel", "--json", "--rate", strconv.Itoa(rate))
-	cmd.Env = []string{"VERDICT_DATA_DIR=" + in.data(), "VERDICT_NATS_URL=" + baseline.URL(in.nats, password)}
+	cmd.Env = []string{"VERDICT_DATA_DIR=" + in.data(), "VERDICT_NATS_URL=" + broker}
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
@@ -175,13 +167,21 @@ func (b *bench) rebuildCapped(ctx context.Context) error {
 	return nil
 }
 
-// admin connects as those who administer an installation do.
-func (in *installation) admin(ctx context.Context) (*bus.Bus, error) {
-	password, err := baseline.Password(in.data())
+// installBroker makes an installation of which the broker alone runs, and connects as those who administer it do.
+func (b *bench) installBroker(ctx context.Context, name string) (*installation, *bus.Bus, error) {
+	in, err := b.install(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return bus.Connect(ctx, bus.Config{URL: baseline.URL(in.nats, password), Name: "verdict-bench", Logger: slog.New(slog.DiscardHandler)})
+	if _, _, err := in.start(ctx, roleBroker); err != nil {
+		return nil, nil, err
+	}
+	broker, err := in.broker()
+	if err != nil {
+		return nil, nil, err
+	}
+	admin, err := bus.Connect(ctx, bus.Config{URL: broker, Name: "verdict-bench", Logger: slog.New(slog.DiscardHandler)})
+	return in, admin, err
 }
 
 // keys opens the keys of an installation.

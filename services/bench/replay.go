@@ -13,7 +13,6 @@ import (
 	"github.com/verdict-stream/verdict/pkg/event"
 	"github.com/verdict-stream/verdict/pkg/replay"
 	"github.com/verdict-stream/verdict/pkg/runs"
-	"github.com/verdict-stream/verdict/services/bench/baseline"
 )
 
 // replayTurns is how often each target and the baseline take turns; the best of each counts, which others have held up least.
@@ -22,14 +21,7 @@ const replayTurns = 3
 // replay measures how many events a second are sent once more, to each kind of target, against a consumer that only counts the same events.
 func (b *bench) replay(ctx context.Context) error {
 	defer b.release()
-	in, err := b.install("replay")
-	if err != nil {
-		return err
-	}
-	if _, _, err := in.start(ctx, roleBroker); err != nil {
-		return err
-	}
-	admin, err := in.admin(ctx)
+	in, admin, err := b.installBroker(ctx, "replay")
 	if err != nil {
 		return err
 	}
@@ -77,12 +69,12 @@ func (b *bench) replay(ctx context.Context) error {
 // replayed runs the program until the first of the events are sent, and removes what that has made.
 func (in *installation) replayed(ctx context.Context, admin *bus.Bus, target string, events int) (runs.Run, error) {
 	const name = "bench"
-	password, err := baseline.Password(in.data())
+	broker, err := in.broker()
 	if err != nil {
 		return runs.Run{}, err
 	}
 	command := []string{in.bench.binary, "replay", "run", name, "--to", target, "--to-sequence", fmt.Sprint(events)}
-	p, err := spawn("replay", in.dir, command, []string{"VERDICT_DATA_DIR=" + in.data(), "VERDICT_NATS_URL=" + baseline.URL(in.nats, password)}, nil)
+	p, err := spawn("replay", in.dir, command, []string{"VERDICT_DATA_DIR=" + in.data(), "VERDICT_NATS_URL=" + broker}, nil)
 	if err != nil {
 		return runs.Run{}, err
 	}
