@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,17 +12,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.opentelemetry.io/otel/metric/embedded"
-
-	"github.com/verdict-stream/verdict/pkg/durable"
 )
 
 func unpaced(int) error { return nil }
-
-// everywhere is a position that no stream reaches.
-func everywhere() map[string]uint64 {
-	return map[string]uint64{webhookStream: math.MaxInt64, verificationStream: math.MaxInt64, sandboxStream: math.MaxInt64}
-}
 
 // beginRebuild begins one that is discarded at the end of the test.
 func beginRebuild(t *testing.T, m *ReadModel, indexed bool) *Rebuild {
@@ -251,102 +242,6 @@ func testRebuildKept(t *testing.T, at place) {
 	}
 }
 
-// What the streams hold is never taken from the one in use, and what they do not hold always is.
-func testCarryIsWhatNoStreamGives(t *testing.T, at place) {
-	m := newReadModel(t, at(t))
-	wrong := testEventRow("wrong", 1, 2, 2)
-	put(t, m, testEventRow("a", 1, 1, 1), wrong, testEventRow("a", 2, 3, 3), testEventRow("later", 1, 9, 9))
-	odd := testDeliveryOf(2)
-	odd.EventID = "odd"
-	must(t, m.PutDelivery(t.Context(), odd))
-	r := beginRebuild(t, m, false)
-	must(t, r.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("b", 1, 2, 2)}, Deliveries: []Delivery{testDeliveryOf(2)}}))
-	must(t, r.Index(t.Context()))
-	through := map[string]uint64{webhookStream: 5, verificationStream: 5, sandboxStream: 5}
-	_, err := r.Carry(t.Context(), through, unpaced)
-	must(t, err)
-	page, err := r.Model().Verifications(t.Context(), VerificationFilter{Limit: 10})
-	must(t, err)
-	var got []string
-	for _, row := range page.Rows {
-		got = append(got, fmt.Sprint(row.Data.ID, "@", row.Data.Version))
-	}
-	if diff := cmp.Diff([]string{testID("b").String() + "@1", testID("a").String() + "@2"}, got); diff != "" {
-		t.Errorf("verifications (-want +got):\n%s", diff)
-	}
-	for _, d := range deliveries(t, r.Model()) {
-		if d.Sequence == 2 && d.EventID != testDeliveryOf(2).EventID || d.Sequence > 5 {
-			t.Errorf("delivery %+v", d)
-		}
-	}
-	rows, err := m.Snapshot(t.Context())
-	must(t, err)
-	defer func() { check(t, rows.Close(t.Context())) }()
-	made, err := r.Model().Snapshot(t.Context())
-	must(t, err)
-	defer func() { check(t, made.Close(t.Context())) }()
-	d, err := made.Difference(t.Context(), rows, "verification_event", 2)
-	must(t, err)
-	want := Difference{Table: "verification_event", Missing: 2, Added: 1, Examples: []string{
-		testID("b").String() + " 1", testID("later").String() + " 1",
-	}}
-	if diff := cmp.Diff(want, d); diff != "" {
-		t.Errorf("difference (-want +got):\n%s", diff)
-	}
-	d, err = made.Difference(t.Context(), rows, "delivery", 1)
-	must(t, err)
-	if d.Changed != 1 || len(d.Examples) != 1 || d.Examples[0] != webhookStream+" 2" {
-		t.Errorf("difference %+v", d)
-	}
-}
-
-// What is missing is found as if the positions were compared one by one, whether they have gaps or not.
-func testMissing(t *testing.T, at place) {
-	m := newReadModel(t, at(t))
-	const mine, theirs, last = "MINE", "THEIRS", 9 * skipPage
-	has := map[string]func(seq uint64) bool{
-		mine: func(seq uint64) bool { return seq > 10 && seq%1000 != 7 },
-		theirs: func(seq uint64) bool {
-			return seq > 20 && (seq < 2*skipPage+100 || seq > 2*skipPage+110) && seq != 4*skipPage+3 && seq <= last
-		},
-	}
-	var want []uint64
-	var b Bulk
-	for seq := uint64(1); seq <= last+50; seq++ {
-		for _, stream := range []string{mine, theirs} {
-			if has[stream](seq) {
-				b.Deliveries = append(b.Deliveries, Delivery{Stream: stream, Sequence: seq, ReceivedAt: start})
-			}
-		}
-		if seq <= last+20 && has[mine](seq) && !has[theirs](seq) {
-			want = append(want, seq)
-		}
-	}
-	must(t, m.PutBulk(t.Context(), b))
-	of := func(stream string) *positions {
-		return &positions{statements: m.db.read(), end: last + 20, args: []any{stream}, query: `SELECT sequence FROM delivery WHERE stream = $1`}
-	}
-	var got []uint64
-	skipped := 0
-	must(t, missing(t.Context(), of(mine), of(theirs), func(n int) error {
-		skipped += n
-		return nil
-	}, func(first, last uint64) error {
-		for seq := first; seq <= last; seq++ {
-			if has[mine](seq) {
-				got = append(got, seq)
-			}
-		}
-		return nil
-	}))
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("missing (-want +got):\n%s", diff)
-	}
-	if skipped == 0 {
-		t.Error("nothing was skipped")
-	}
-}
-
 // testBulkIsTheSame writes facts together and one by one.
 func testBulkIsTheSame(t *testing.T, at place) {
 	place := at(t)
@@ -425,42 +320,6 @@ func testForgetAfterSnapshot(t *testing.T, at place) {
 	}
 }
 
-func TestPointerThatNamesNothing(t *testing.T) {
-	at := sqlitePlace(t)
-	for _, text := range []string{"", "{}", `{"file":"../other.db"}`, `{"file":"readmodel.db","kept":["x"]}`} {
-		must(t, os.WriteFile(filepath.Join(at.Dir, pointerFile), []byte(text), fileMode))
-		if m, err := OpenReadModel(t.Context(), at); err == nil || !strings.Contains(err.Error(), pointerFile) {
-			t.Errorf("pointer %q: %v, error %v", text, m, err)
-		}
-	}
-}
-
-// A crash at any step of the switch leaves the one or the other.
-func TestSwitchIsOneRename(t *testing.T) {
-	at := sqlitePlace(t)
-	m := newReadModel(t, at)
-	live(t, m)
-	r := beginRebuild(t, m, false)
-	must(t, r.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("c", 1, 4, 6)}}))
-	must(t, r.Index(t.Context()))
-	// The step before the renaming.
-	must(t, os.WriteFile(filepath.Join(at.Dir, pointerFile+durable.Unfinished), []byte(`{"file":"half`), fileMode))
-	reader, err := OpenReader(t.Context(), at)
-	must(t, err)
-	defer func() { check(t, reader.Close()) }()
-	notFound(t, func() error { _, err := reader.Verification(t.Context(), testID("c").String(), false); return err })
-	switched(t, m, r)
-	// The next start finds the new one, and the other process is still kept away from it.
-	if _, err := OpenReadModel(t.Context(), at); !errors.Is(err, ErrLeased) {
-		t.Errorf("a second writer after the switch: error %v", err)
-	}
-	must(t, m.Close())
-	again := newReadModel(t, at)
-	if _, err := again.Verification(t.Context(), testID("c").String(), false); err != nil {
-		t.Errorf("after a restart: %v", err)
-	}
-}
-
 // Claims are destroyed in the one before as soon as another one is in use: who has not followed yet does not take that for an answer.
 func testClaimsAcrossTheSwitch(t *testing.T, at place) {
 	place := at(t)
@@ -481,79 +340,6 @@ func testClaimsAcrossTheSwitch(t *testing.T, at place) {
 	must(t, err)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("claims (-before the switch +after):\n%s", diff)
-	}
-}
-
-// A pointer that was renamed holds, whatever fails afterwards: the file that it names is not thrown away.
-func TestDiscardLeavesWhatThePointerNames(t *testing.T) {
-	for _, kept := range []bool{false, true} {
-		m := newReadModel(t, sqlitePlace(t))
-		r := beginRebuild(t, m, false)
-		must(t, r.Index(t.Context()))
-		name := filepath.Base(r.site.(*fileSite).path)
-		now := pointer{File: name}
-		if kept {
-			now = pointer{File: readModelSchema.file, Kept: []string{name}}
-		}
-		must(t, now.write(m.at.Dir))
-		must(t, r.Discard(t.Context()))
-		if _, err := os.Stat(filepath.Join(m.at.Dir, name)); err != nil {
-			t.Errorf("kept %v: %v", kept, err)
-		}
-	}
-}
-
-// failingEnd is a measurement that cannot be ended.
-type failingEnd struct{ embedded.Registration }
-
-func (failingEnd) Unregister() error { return errors.New("no end") }
-
-// The new one is in use although the one before was not closed well.
-func TestSwitchOutlivesTheOneBefore(t *testing.T) {
-	m := newReadModel(t, sqlitePlace(t))
-	m.db.metrics = append(m.db.metrics, failingEnd{})
-	r := beginRebuild(t, m, false)
-	must(t, r.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("c", 1, 4, 6)}}))
-	must(t, r.Index(t.Context()))
-	switched(t, m, r)
-	must(t, r.Discard(t.Context()))
-	must(t, m.Close())
-	again := newReadModel(t, m.at)
-	if _, err := again.Verification(t.Context(), testID("c").String(), false); err != nil {
-		t.Errorf("after a restart: %v", err)
-	}
-}
-
-// A former read model that is damaged keeps nobody from removing it.
-func TestDamagedFormerReadModel(t *testing.T) {
-	m := newReadModel(t, sqlitePlace(t))
-	live(t, m)
-	r := beginRebuild(t, m, false)
-	must(t, r.Index(t.Context()))
-	kept := switched(t, m, r)
-	must(t, os.WriteFile(filepath.Join(m.at.Dir, kept), []byte(strings.Repeat("damaged ", 1000)), fileMode))
-	if _, err := m.Rebuild(t.Context(), false); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), kept) || !strings.Contains(err.Error(), "drop-old") {
-		t.Errorf("another rebuild: error %v", err)
-	}
-	_, err := m.DropKept(t.Context())
-	must(t, err)
-	must(t, beginRebuild(t, m, false).Discard(t.Context()))
-}
-
-// What is left of many claims is their rows.
-func TestWipeOfManyClaims(t *testing.T) {
-	m := newReadModel(t, sqlitePlace(t))
-	var b Bulk
-	for i := range uint64(2*wipePage + 1) {
-		b.Claims = append(b.Claims, Claims{VerificationKey{testID(fmt.Sprint(i)).String(), false}, *claimsOf(1 + i)})
-	}
-	must(t, m.PutBulk(t.Context(), b))
-	must(t, m.db.wipeFile(t.Context(), true))
-	var rows, sealed int
-	_, err := m.db.read().one(t.Context(), []any{&rows, &sealed}, `SELECT count(*), count(sealed) + count(wrapped) FROM claims`)
-	must(t, err)
-	if rows != len(b.Claims) || sealed != 0 {
-		t.Errorf("%d rows with %d claims and keys, want %d with none", rows, sealed, len(b.Claims))
 	}
 }
 
