@@ -116,19 +116,12 @@ func (r *redriver) requests() Consumer {
 
 // handle does one request. Its error says of the message what the consumer's own would.
 func (r *redriver) handle(ctx context.Context, m Stored) error {
-	request, letter, open, err := r.read(ctx, m)
-	if err != nil || !open {
+	asked, err := r.begin(ctx, m)
+	if asked == nil {
 		return err
 	}
-	message, err := r.message(ctx, request, letter)
-	if errors.Is(err, ErrNotFound) {
-		return r.gone(ctx, request, letter)
-	}
-	if err != nil {
-		return err
-	}
-	message.Attempt = m.Attempt
-	err = r.consumer.Handle(context.WithValue(ctx, redriveKey{}, request), message)
+	asked.message.Attempt = m.Attempt
+	err = r.consumer.Handle(context.WithValue(ctx, redriveKey{}, asked.request), asked.message)
 	if errors.Is(err, ErrUnchanged) {
 		return nil
 	}
@@ -136,11 +129,34 @@ func (r *redriver) handle(ctx context.Context, m Stored) error {
 		return err
 	}
 	failpoint.Hit(failpoint.RedriveHandled)
-	if err := r.close(ctx, request); err != nil {
+	if err := r.close(ctx, asked.request); err != nil {
 		return err
 	}
 	failpoint.Hit(failpoint.RedriveClosed)
 	return nil
+}
+
+// redriven is a request, the letter that it is about, if any, and the message that is to be handled once more.
+type redriven struct {
+	request RedriveRequest
+	letter  *Letter
+	message Stored
+}
+
+// begin returns what a request is about. Where there is nothing to do any more it ends the request, and returns nil.
+func (r *redriver) begin(ctx context.Context, m Stored) (*redriven, error) {
+	request, letter, open, err := r.read(ctx, m)
+	if err != nil || !open {
+		return nil, err
+	}
+	message, err := r.message(ctx, request, letter)
+	if errors.Is(err, ErrNotFound) {
+		return nil, r.gone(ctx, request, letter)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &redriven{request, letter, message}, nil
 }
 
 // read returns the request and its letter, and whether there is still something to do.
@@ -219,18 +235,12 @@ func (r *redriver) close(ctx context.Context, request RedriveRequest) error {
 
 // bury makes durable that the message was given up once more: a new letter takes the place of the one before.
 func (r *redriver) bury(ctx context.Context, m Stored, cause string, failed error, known failures) error {
-	request, letter, open, err := r.read(ctx, m)
-	if err != nil || !open {
+	asked, err := r.begin(ctx, m)
+	if asked == nil {
 		return err
 	}
-	message, err := r.message(ctx, request, letter)
-	if errors.Is(err, ErrNotFound) {
-		return r.gone(ctx, request, letter)
-	}
-	if err != nil {
-		return err
-	}
-	next := newDeadLetter(r.consumer.Name, message, cause, failed, known)
+	letter := asked.letter
+	next := newDeadLetter(r.consumer.Name, asked.message, cause, failed, known)
 	if letter != nil {
 		next.Attempts += letter.Attempts
 		next.FirstErrorAt = letter.FirstErrorAt

@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// A broker of its own process goes away and comes back several times while messages are published and consumed.
-func TestNothingIsLostWhenTheBrokerRestarts(t *testing.T) {
+// restartable returns a server that can be started again, as it was configured, and a bus that finds it there.
+func restartable(t *testing.T) (*Server, ServerConfig, *Bus) {
+	t.Helper()
 	probe, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -26,7 +27,12 @@ func TestNothingIsLostWhenTheBrokerRestarts(t *testing.T) {
 	if err := b.EnsureStreams(t.Context(), testSettings); err != nil {
 		t.Fatal(err)
 	}
+	return server, config, b
+}
 
+// A broker of its own process goes away and comes back several times while messages are published and consumed.
+func TestNothingIsLostWhenTheBrokerRestarts(t *testing.T) {
+	server, config, b := restartable(t)
 	const total, publishers, restarts = 2000, 20, 3
 	var mu sync.Mutex
 	seen := map[string]bool{}
@@ -97,19 +103,7 @@ func TestNothingIsLostWhenTheBrokerRestarts(t *testing.T) {
 
 // A consumer may start before its broker can be reached again, and its position survives the broker.
 func TestAConsumerStartsWhileTheBrokerIsAway(t *testing.T) {
-	probe, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := serverConfig(t.TempDir(), probe.Addr().String())
-	if err := probe.Close(); err != nil {
-		t.Fatal(err)
-	}
-	server := startTestServer(t, config)
-	b := connectTestBus(t, Config{URL: "nats://admin:" + server.password + "@" + config.Addr})
-	if err := b.EnsureStreams(t.Context(), testSettings); err != nil {
-		t.Fatal(err)
-	}
+	server, config, b := restartable(t)
 	publishWebhook(t, b, "idenfy:1")
 	server.Shutdown()
 	eventually(t, "the loss is noticed", func() bool { return !b.Connected() })
