@@ -170,36 +170,43 @@ func first(values []string) string {
 	return values[0]
 }
 
-// messages reads a whole stream as any client of the broker can.
-func (in *installation) messages(stream string) ([]*jetstream.RawStreamMsg, error) {
+// stream looks at a stream as any client of the broker can.
+func (in *installation) stream(name string, look func(context.Context, jetstream.Stream) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
 	conn, err := in.connect()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer conn.Close()
 	js, err := jetstream.New(conn)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s, err := js.Stream(ctx, stream)
+	s, err := js.Stream(ctx, name)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	state := s.CachedInfo().State
-	var messages []*jetstream.RawStreamMsg
-	for seq := max(state.FirstSeq, 1); seq <= state.LastSeq; seq++ {
-		m, err := s.GetMsg(ctx, seq)
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			continue
+	return look(ctx, s)
+}
+
+// messages reads a whole stream.
+func (in *installation) messages(stream string) (messages []*jetstream.RawStreamMsg, err error) {
+	err = in.stream(stream, func(ctx context.Context, s jetstream.Stream) error {
+		state := s.CachedInfo().State
+		for seq := max(state.FirstSeq, 1); seq <= state.LastSeq; seq++ {
+			m, err := s.GetMsg(ctx, seq)
+			if errors.Is(err, jetstream.ErrMsgNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			messages = append(messages, m)
 		}
-		if err != nil {
-			return nil, err
-		}
-		messages = append(messages, m)
-	}
-	return messages, nil
+		return nil
+	})
+	return messages, err
 }
 
 // connect connects to the broker as its administrator.

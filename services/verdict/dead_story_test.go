@@ -200,11 +200,7 @@ func TestPoisonedDeliveries(t *testing.T) {
 				t.Errorf("doctor says\n%s", text)
 			}
 			must(t, in.account())
-			got, err := in.states()
-			must(t, err)
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("states (-undisturbed +now):\n%s", diff)
-			}
+			in.mustBeIn(t, want)
 			audited, err := in.messages("KYC_AUDIT")
 			must(t, err)
 			if len(audited) != 2 || !bytes.Contains(audited[1].Data, []byte(`"filter":"provider=idenfy"`)) {
@@ -285,11 +281,7 @@ func TestUnhandledDeliveries(t *testing.T) {
 	}))
 	in.mustRefuse(t, "nothing is chosen", "dead", "redrive", "--unhandled", "--provider", "idenfy", "--yes")
 	must(t, in.account())
-	got, err := in.states()
-	must(t, err)
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("states (-undisturbed +now):\n%s", diff)
-	}
+	in.mustBeIn(t, want)
 	in.mustRebuildAlike(t)
 	must(t, in.stop())
 }
@@ -317,11 +309,7 @@ func TestRedriveIsKilled(t *testing.T) {
 	in.mustSay(t, "dead", "redrive", "--all", "--yes")
 	in.awaitLetters(t, 0)
 	must(t, in.account())
-	got, err := in.states()
-	must(t, err)
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("states (-undisturbed +now):\n%s", diff)
-	}
+	in.mustBeIn(t, want)
 	must(t, in.stop())
 }
 

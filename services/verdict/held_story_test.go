@@ -224,11 +224,7 @@ func TestCrashWhileRedriving(t *testing.T) {
 			}
 			in.awaitLetters(t, 0)
 			must(t, in.account())
-			got, err := in.states()
-			must(t, err)
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("states (-undisturbed +now):\n%s", diff)
-			}
+			in.mustBeIn(t, want)
 			must(t, in.stop())
 		})
 	}

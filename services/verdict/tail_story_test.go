@@ -120,26 +120,13 @@ func printedAll(printed string, events []fact, crashes int) error {
 }
 
 // consumers are those of a stream.
-func (in *installation) consumers(stream string) ([]*jetstream.ConsumerInfo, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), deadline)
-	defer cancel()
-	conn, err := in.connect()
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		return nil, err
-	}
-	s, err := js.Stream(ctx, stream)
-	if err != nil {
-		return nil, err
-	}
-	list := s.ListConsumers(ctx)
-	var consumers []*jetstream.ConsumerInfo
-	for info := range list.Info() {
-		consumers = append(consumers, info)
-	}
-	return consumers, list.Err()
+func (in *installation) consumers(stream string) (consumers []*jetstream.ConsumerInfo, err error) {
+	err = in.stream(stream, func(ctx context.Context, s jetstream.Stream) error {
+		list := s.ListConsumers(ctx)
+		for info := range list.Info() {
+			consumers = append(consumers, info)
+		}
+		return list.Err()
+	})
+	return consumers, err
 }
