@@ -122,7 +122,7 @@ func (r *Rebuild) carryEvents(ctx context.Context, sandbox bool, end uint64, pac
 	theirs := mine
 	theirs.statements = r.next.db.read()
 	err = missing(ctx, &mine, &theirs, pace, func(first, last uint64) error {
-		rows, err := list(ctx, r.live.db.read(), func(scan scanner) (EventRow, error) { return scanEvent(scan, sandbox) },
+		rows, err := list(ctx, r.live.db.read(), func(scan scanner) (EventRow, error) { return scanEncodedEvent(scan, sandbox) },
 			selectTimeline, sandbox, int64(first)-1, int64(last), carryPage)
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"strings"
 	"math"
 	"testing"
 
@@ -59,6 +60,23 @@ func testCarryIsWhatNoStreamGives(t *testing.T, at place) {
 	must(t, err)
 	if d.Changed != 1 || len(d.Examples) != 1 || d.Examples[0] != webhookStream+" 2" {
 		t.Errorf("difference %+v", d)
+	}
+}
+
+// What another version of Verdict has written is taken over as it is.
+func testCarryKeepsTheText(t *testing.T, at place) {
+	m := newReadModel(t, at(t))
+	e := testEventRow("a", 1, 1, 1)
+	text, err := e.encoded()
+	must(t, err)
+	e.Encoded = []byte(strings.Replace(text, "{", `{"added_later": 1, `, 1))
+	put(t, m, e)
+	r := beginRebuild(t, m, false)
+	must(t, r.Index(t.Context()))
+	_, err = r.Carry(t.Context(), everywhere(), unpaced)
+	must(t, err)
+	if diff := cmp.Diff(sumsOf(t, m), sumsOf(t, r.Model())); diff != "" {
+		t.Errorf("checksums (-in use +new):\n%s", diff)
 	}
 }
 

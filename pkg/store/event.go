@@ -20,7 +20,7 @@ type EventRow struct {
 	Published string    // the status that it was published under
 	StoredAt  time.Time // when the stream stored it
 	Data      event.Verification
-	// Encoded is Data as it came, in JSON. Where it is nil, Data is encoded to be written. It is not read.
+	// Encoded is Data as it came, in JSON. Where it is nil, Data is encoded to be written. It is read only to be taken over as it stands.
 	Encoded []byte
 
 	// CauseGone means that the delivery which caused it was in a stream that is no more: the one in its place is another. It is not stored.
@@ -195,12 +195,23 @@ func (m *ReadModel) Events(ctx context.Context, id string, sandbox bool) ([]Even
 }
 
 func scanEvent(scan scanner, sandbox bool) (EventRow, error) {
-	e := EventRow{Sandbox: sandbox}
+	e, _, err := scanEventText(scan, sandbox)
+	return e, err
+}
+
+// scanEncodedEvent is scanEvent for an event that will be written as it stands.
+func scanEncodedEvent(scan scanner, sandbox bool) (EventRow, error) {
+	e, data, err := scanEventText(scan, sandbox)
+	e.Encoded = []byte(data)
+	return e, err
+}
+
+func scanEventText(scan scanner, sandbox bool) (e EventRow, data string, err error) {
+	e.Sandbox = sandbox
 	var stored int64
-	var data string
 	if err := scan(&e.Sequence, &e.Published, &stored, &data); err != nil {
-		return EventRow{}, err
+		return EventRow{}, "", err
 	}
 	e.StoredAt = instant(stored)
-	return e, decode(data, &e.Data)
+	return e, data, decode(data, &e.Data)
 }

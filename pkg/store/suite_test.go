@@ -101,6 +101,7 @@ func suite(t *testing.T, at place) {
 		{"claims across the switch", testClaimsAcrossTheSwitch},
 		{"missing", testMissing},
 		{"carried over is what no stream gives", testCarryIsWhatNoStreamGives},
+		{"carried over as it was written", testCarryKeepsTheText},
 		{"forget after a snapshot", testForgetAfterSnapshot},
 		{"inspect", testInspect},
 		{"rebind", testRebind},
