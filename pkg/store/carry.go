@@ -88,13 +88,14 @@ func firstOf(err error, then func() error) error {
 
 // Carry takes over what no stream can give any more, up to a position of each: all that they hold up to there is in the new read model. These
 // are the deliveries and events whose messages are no more, outcomes of deliveries that were told by nobody or that nobody tells any
-// more, and up to where the claims of verifications are gone. What the streams hold is never taken from the old read model.
-func (r *Rebuild) Carry(ctx context.Context, through map[string]uint64, pace func(n int) error) (c Carried, err error) {
+// more, and up to where the claims of verifications are gone. What the streams hold is never taken from the old read model. caused tells of
+// an event whether a stream still holds the delivery that caused it: then nothing but the event tells how that ended.
+func (r *Rebuild) Carry(ctx context.Context, through map[string]uint64, caused func(*EventRow) bool, pace func(n int) error) (c Carried, err error) {
 	if c.Deliveries, err = r.CarryDeliveries(ctx, through, pace); err != nil {
 		return c, err
 	}
 	for _, sandbox := range []bool{false, true} {
-		n, err := r.carryEvents(ctx, sandbox, through[streamOf(sandbox)], pace)
+		n, err := r.carryEvents(ctx, sandbox, through[streamOf(sandbox)], caused, pace)
 		c.Events += n
 		if err != nil {
 			return c, wrap("carry events over", err)
@@ -117,7 +118,7 @@ func (r *Rebuild) Carry(ctx context.Context, through map[string]uint64, pace fun
 }
 
 // carryEvents takes over the events whose positions the stream has empty.
-func (r *Rebuild) carryEvents(ctx context.Context, sandbox bool, end uint64, pace func(int) error) (carried int, err error) {
+func (r *Rebuild) carryEvents(ctx context.Context, sandbox bool, end uint64, caused func(*EventRow) bool, pace func(int) error) (carried int, err error) {
 	mine := positions{statements: r.live.db.read(), end: end, args: []any{sandbox}, query: `SELECT sequence FROM verification_event WHERE sandbox = $1`}
 	theirs := mine
 	theirs.statements = r.next.db.read()
@@ -128,7 +129,7 @@ func (r *Rebuild) carryEvents(ctx context.Context, sandbox bool, end uint64, pac
 			return err
 		}
 		for i := range rows {
-			rows[i].CauseGone = true // its delivery was carried over, with all that is known of it
+			rows[i].CauseGone = !caused(&rows[i]) // then its delivery was carried over, with all that is known of it
 		}
 		carried += len(rows)
 		return firstOf(r.Put(ctx, Bulk{Events: rows}), func() error { return pace(len(rows)) })

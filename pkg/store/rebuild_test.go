@@ -122,7 +122,7 @@ func testRebuildOf(t *testing.T, at place, indexed bool) {
 	r := beginRebuild(t, m, indexed)
 	must(t, r.Put(t.Context(), Bulk{Events: []EventRow{testEventRow("a", 2, 3, 3), testEventRow("b", 1, 2, 2)}, Deliveries: []Delivery{testDeliveryOf(5)}}))
 	must(t, r.Index(t.Context()))
-	carried, err := r.Carry(t.Context(), everywhere(), unpaced)
+	carried, err := r.Carry(t.Context(), everywhere(), never, unpaced)
 	must(t, err)
 	if diff := cmp.Diff(Carried{Events: 2, Deliveries: 5, Outcomes: 2, Claims: 1}, carried); diff != "" {
 		t.Errorf("carried over (-want +got):\n%s", diff)

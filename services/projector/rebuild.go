@@ -231,10 +231,15 @@ func (r *rebuilding) carryFirst(ctx context.Context) (err error) {
 
 func (r *rebuilding) carry(ctx context.Context) error {
 	first := r.report.detail.Carried.Deliveries
-	carried, err := r.made.Carry(ctx, r.through, r.report.extra(ctx))
+	carried, err := r.made.Carry(ctx, r.through, r.caused, r.report.extra(ctx))
 	carried.Deliveries += first
 	r.report.detail.Carried = carried
 	return err
+}
+
+// caused reports whether the delivery that caused an event is one of those that KYC_WEBHOOKS has given.
+func (r *rebuilding) caused(e *store.EventRow) bool {
+	return e.Data.CausationSequence >= r.first[bus.Webhooks] && !e.StoredAt.Before(r.webhooksSince)
 }
 
 // catchUp reads what has come until that is little, and waits until what is in use is not far behind either.

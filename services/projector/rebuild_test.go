@@ -15,6 +15,7 @@ import (
 
 	"github.com/verdict-stream/verdict/pkg/bus"
 	"github.com/verdict-stream/verdict/pkg/provider/idenfy"
+	"github.com/verdict-stream/verdict/pkg/provider/treezor"
 	"github.com/verdict-stream/verdict/pkg/runs"
 	"github.com/verdict-stream/verdict/pkg/store"
 )
@@ -379,6 +380,33 @@ func TestRebuildOfTrimmedStreams(t *testing.T) {
 	delete(want.Claims, "idenfy/id_verification/s2")
 	delete(got.Claims, "idenfy/id_verification/s2")
 	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("tables (-before +rebuilt):\n%s", diff)
+	}
+}
+
+// The events that an archive has taken are taken over, and with them how their deliveries ended, which are still kept: of one that has caused
+// two events, the stream may have one left.
+func TestRebuildOfArchivedEvents(t *testing.T) {
+	w := everything(t)
+	w.tell(&treezor.Provider, "document.update", `{"webhook":"document.update","object":"document","object_id":"1","object_payload":{"documents":[`+
+		`{"documentId":1,"userId":7,"documentStatus":"VALIDATED","modifiedDate":"2026-07-01 18:28:43"},`+
+		`{"documentId":2,"userId":7,"documentStatus":"REFUSED","modifiedDate":"2026-07-01 18:28:43"}]}}`)
+	r, p, _ := w.started(t)
+	want := content(t, p)
+	state, err := w.bus.StreamState(t.Context(), bus.Verifications)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.bus.Trim(t.Context(), bus.Verifications, state.LastSeq-1); err != nil {
+		t.Fatal(err)
+	}
+	for _, rate := range []int{0, 2000} {
+		w.mustRebuild(RebuildSpec{Rate: rate})
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, content(t, newProjector(r.config))); diff != "" {
 		t.Errorf("tables (-before +rebuilt):\n%s", diff)
 	}
 }
