@@ -108,6 +108,95 @@ func testAnyOrder(t *testing.T, at place) {
 	})
 }
 
+// bulk draws facts that agree with each other, many of them about the same verifications and deliveries.
+func bulk(t *rapid.T) (b Bulk) {
+	word := rapid.SampledFrom([]string{"", "x", "y"})
+	drawn := func(most int) int { return rapid.IntRange(1, most).Draw(t, "number") }
+	most := rapid.SampledFrom([]int{2, 20, 80}).Draw(t, "most")
+	versions := map[string]bool{}
+	for range rapid.IntRange(0, 2*most).Draw(t, "events") {
+		reference, version := fmt.Sprint("v", drawn(most)), drawn(3)
+		e := testEventRow(reference, version, uint64(drawn(1000)), uint64(drawn(most)))
+		e.Sandbox = rapid.Bool().Draw(t, "sandbox")
+		e.Data.CausationID, e.Data.Overdue, e.CauseGone = testDeliveryOf(1).EventID, rapid.Bool().Draw(t, "overdue"), rapid.Bool().Draw(t, "gone")
+		e.Data.AnonymizedThrough = uint64(rapid.IntRange(0, 3).Draw(t, "through"))
+		e.Data.Signal.Anomalies, e.Data.Signal.Unknown = []string{word.Draw(t, "anomaly")}, []string{word.Draw(t, "field")}
+		// One version has one event.
+		if name := fmt.Sprint(reference, version, e.Sandbox); !versions[name] {
+			versions[name] = true
+			b.Events = append(b.Events, e)
+		}
+	}
+	for range rapid.IntRange(0, 2*most).Draw(t, "deliveries") {
+		d := testDeliveryOf(uint64(drawn(most)))
+		if outcome := rapid.SampledFrom(append([]string{""}, Outcomes...)).Draw(t, "outcome"); outcome != "" {
+			d.Outcome, d.OutcomeAt, d.Cause = outcome, start.Add(time.Duration(drawn(3))*time.Second), word.Draw(t, "cause")
+			d.Verifications, d.Anomalies = []string{word.Draw(t, "about")}, []string{word.Draw(t, "anomaly")}
+		}
+		if rapid.Bool().Draw(t, "only how it ended") {
+			d.ReceivedAt, d.Event, d.Traceparent = time.Time{}, "", ""
+		}
+		b.Deliveries = append(b.Deliveries, d)
+	}
+	// One verification has one row of claims, and its events may say that they are gone.
+	for i := range rapid.IntRange(0, most).Draw(t, "claims") {
+		key := VerificationKey{testID(fmt.Sprint("v", i+1)).String(), rapid.Bool().Draw(t, "sandbox")}
+		b.Claims = append(b.Claims, Claims{key, *claimsOf(uint64(drawn(4)))})
+	}
+	return b
+}
+
+// testBulkInAnyOrder writes facts one by one, and then in batches, shuffled and some of them several times.
+func testBulkInAnyOrder(t *testing.T, at place) {
+	m := newReadModel(t, at(t))
+	rapid.Check(t, func(t *rapid.T) {
+		all := bulk(t)
+		emptied(t, m)
+		var one []Bulk
+		for i := range all.Events {
+			one = append(one, Bulk{Events: all.Events[i : i+1]})
+			if err := m.PutEvent(context.Background(), all.Events[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, d := range all.Deliveries {
+			one = append(one, Bulk{Deliveries: all.Deliveries[i : i+1]})
+			if err := m.PutDelivery(context.Background(), d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, c := range all.Claims {
+			one = append(one, Bulk{Claims: all.Claims[i : i+1]})
+			err := m.UpdateClaims(context.Background(), c.ID, c.Sandbox, func(ClaimsRow) (*ClaimsRow, error) { return &c.Row, nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := dump(t, m.db, readModelTables...)
+		if len(one) == 0 {
+			return
+		}
+		emptied(t, m)
+		repeated := rapid.SliceOfN(rapid.SampledFrom(one), 0, 40).Draw(t, "repeated")
+		for told := rapid.Permutation(append(repeated, one...)).Draw(t, "told"); len(told) > 0; {
+			n := rapid.IntRange(1, len(told)).Draw(t, "together")
+			var together Bulk
+			for _, b := range told[:n] {
+				together.Events = append(together.Events, b.Events...)
+				together.Deliveries = append(together.Deliveries, b.Deliveries...)
+				together.Claims = append(together.Claims, b.Claims...)
+			}
+			told = told[n:]
+			if err := m.PutBulk(context.Background(), together); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if diff := cmp.Diff(want, dump(t, m.db, readModelTables...)); diff != "" {
+			t.Fatalf("tables (-one by one +in batches):\n%s", diff)
+		}
+	})
+}
+
 // testConcurrentWriters adds to one delivery and counts in one row of claims: a lost update is a name or a number missing.
 func testConcurrentWriters(t *testing.T, at place) {
 	m := newReadModel(t, at(t))

@@ -107,6 +107,7 @@ func suite(t *testing.T, at place) {
 		{"rebind", testRebind},
 		{"rebind nothing", testRebindNothing},
 		{"any order gives the same tables", testAnyOrder},
+		{"batches in any order", testBulkInAnyOrder},
 		{"concurrent writers lose nothing", testConcurrentWriters},
 		{"reopen", testReopen},
 		{"newer schema", testNewerSchema},
