@@ -167,6 +167,8 @@ type rebuilding struct {
 	spec RebuildSpec
 	// first and through are the positions of each stream from which, and up to which, all is in the new read model.
 	first, through map[string]uint64
+	// since is when the first delivery was stored that the streams gave, zero where there was none.
+	since time.Time
 	// lately are the deliveries that were read last.
 	lately recent
 	report report
@@ -189,6 +191,9 @@ func (r *rebuilding) ends(ctx context.Context) (ends map[string]uint64, behind u
 		}
 		if _, known := r.first[c.Stream]; !known {
 			r.first[c.Stream] = state.FirstSeq
+			if c.Stream == bus.Webhooks && state.Messages > 0 {
+				r.since = state.FirstTime
+			}
 		}
 		ends[c.Stream] = state.LastSeq
 		behind += state.LastSeq - min(max(r.through[c.Stream], max(state.FirstSeq, 1)-1), state.LastSeq)

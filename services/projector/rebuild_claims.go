@@ -59,16 +59,19 @@ func (r *rebuilding) sealEarly(ctx context.Context, l *load) error {
 	return nil
 }
 
-// seal writes the claims of all verifications that may have some: of those with an event since the first delivery that can still be read, and
-// of those that have some in the model in use.
+// seal writes the claims of all verifications that may have some: of those with an event since the first delivery that was read, even where it
+// can be read no more, since claims that do not stand in the end may be sealed already; and of those that have some in the model in use.
 func (r *rebuilding) seal(ctx context.Context) error {
-	since, err := r.bus.StreamState(ctx, bus.Webhooks)
-	if err != nil {
-		return err
+	if r.since.IsZero() {
+		state, err := r.bus.StreamState(ctx, bus.Webhooks)
+		if err != nil {
+			return err
+		}
+		r.since = state.FirstTime
 	}
-	if since.Messages > 0 {
+	if !r.since.IsZero() {
 		for _, sandbox := range []bool{false, true} {
-			if err := r.sealUpdated(ctx, sandbox, since.FirstTime); err != nil {
+			if err := r.sealUpdated(ctx, sandbox, r.since); err != nil {
 				return err
 			}
 		}

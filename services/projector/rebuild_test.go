@@ -410,3 +410,36 @@ func TestRebuildOfArchivedEvents(t *testing.T) {
 		t.Errorf("tables (-before +rebuilt):\n%s", diff)
 	}
 }
+
+// What streams lose while they are read, or have lost when claims are sealed, changes nothing.
+func TestRebuildOfStreamsThatAreTrimmed(t *testing.T) {
+	for _, stream := range []string{bus.Webhooks, bus.Verifications} {
+		t.Run(stream, func(t *testing.T) {
+			w := everything(t)
+			w.many("many", 100)
+			r, _, _ := w.started(t)
+			want := sums(t, r.config.Model)
+			state, err := w.bus.StreamState(t.Context(), stream)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.ask(ReadModel, RebuildSpec{Rate: 400})
+			await(t, "the beginning", func() bool {
+				run, err := runs.Open(w.bus).Get(t.Context(), RebuildVerb, ReadModel)
+				return err == nil && run.Done > 0
+			})
+			if err := w.bus.Trim(t.Context(), stream, state.LastSeq-3); err != nil {
+				t.Fatal(err)
+			}
+			if run, _ := w.ended(ReadModel); run.State != runs.Done {
+				t.Errorf("it is %s: %s", run.State, run.Error)
+			}
+			if err := r.stop(); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, sums(t, r.config.Model)); diff != "" {
+				t.Errorf("checksums (-before +rebuilt):\n%s", diff)
+			}
+		})
+	}
+}
