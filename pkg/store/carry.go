@@ -230,7 +230,7 @@ func (r *Rebuild) carryMarks(ctx context.Context, pace func(int) error) (carried
 // sameMarks reports whether both say the same of up to where claims are gone, as they do most often. It is asked far faster than they are
 // read.
 func (r *Rebuild) sameMarks(ctx context.Context, pace func(int) error) (bool, error) {
-	marks := compared{table: "claims", columns: "id, sandbox, anonymized_through", where: " WHERE anonymized_through > 0"}
+	marks := compared{table: "claims", columns: "id, sandbox, anonymized_through", where: "anonymized_through > 0"}
 	var sums [2]Sum
 	var counting sync.Mutex
 	group, working := errgroup.WithContext(ctx)
@@ -240,14 +240,10 @@ func (r *Rebuild) sameMarks(ctx context.Context, pace func(int) error) (bool, er
 			if err != nil {
 				return err
 			}
-			rows := 0
-			sums[side], err = s.sum(working, marks, func() error {
-				if rows++; rows%carryPage != 0 {
-					return nil
-				}
+			sums[side], err = s.sum(working, marks, func(n int) error {
 				counting.Lock()
 				defer counting.Unlock()
-				return pace(carryPage / 2)
+				return pace(n / 2)
 			})
 			return errors.Join(err, s.Close(ctx))
 		})

@@ -139,7 +139,7 @@ func TestSnapshotIsReadSlowly(t *testing.T) {
 	must(t, err)
 	defer func() { check(t, s.Close(t.Context())) }()
 	for _, table := range ComparedTables() {
-		_, err := s.Sum(t.Context(), table, func() error {
+		_, err := s.Sum(t.Context(), table, func(int) error {
 			time.Sleep(100 * time.Millisecond) // the time is what is tested
 			return nil
 		})

@@ -74,7 +74,7 @@ type compared struct {
 	key   []string // the columns that name a row
 	// columns are all that are compared, the key first.
 	columns string
-	where   string
+	where   string // which rows are compared, where not all are
 	// change brings a row into the form that is compared; nil leaves it as it is.
 	change func(row []sql.RawBytes) error
 }
@@ -90,7 +90,7 @@ var comparedTables = []compared{
 	{
 		table: "claims", key: []string{"id", "sandbox"},
 		columns: `id, sandbox, anonymized_through, CASE WHEN sealed IS NULL THEN '' ELSE signal END, sealed IS NOT NULL, wrapped IS NOT NULL`,
-		where:   ` WHERE sealed IS NOT NULL OR wrapped IS NOT NULL OR anonymized_through > 0`, change: nameSignal,
+		where:   `sealed IS NOT NULL OR wrapped IS NOT NULL OR anonymized_through > 0`, change: nameSignal,
 	},
 }
 
@@ -126,34 +126,87 @@ type Sum struct {
 	Sum   string `json:"sum"`
 }
 
-// Sum reads a whole table. It calls pace after every row.
-func (s *Snapshot) Sum(ctx context.Context, table string, pace func() error) (Sum, error) {
+// Sum reads a whole table. It calls pace after every few rows, with their number.
+func (s *Snapshot) Sum(ctx context.Context, table string, pace func(n int) error) (Sum, error) {
 	sum, err := s.sum(ctx, comparedTable(table), pace)
 	return sum, wrap("sum up "+table, err)
 }
 
-func (s *Snapshot) sum(ctx context.Context, c compared, pace func() error) (Sum, error) {
+func (s *Snapshot) sum(ctx context.Context, c compared, pace func(n int) error) (Sum, error) {
+	parts := s.sumHere
+	if c.change == nil && !s.db.postgres() {
+		parts = s.sumThere
+	}
 	sum := Sum{Table: c.table}
-	var total [2]uint64
-	err := s.rows(ctx, c, false, "", func(_ []sql.RawBytes, hash [sha256.Size]byte) error {
-		sum.Rows++
-		total[0] += binary.BigEndian.Uint64(hash[:8])
-		total[1] += binary.BigEndian.Uint64(hash[8:16])
-		return pace()
+	var total hashSum
+	err := parts(ctx, c, func(rows int, part hashSum) error {
+		sum.Rows += uint64(rows)
+		total.add(part)
+		return pace(rows)
 	})
-	sum.Sum = hex.EncodeToString(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, total[0]), total[1]))
+	sum.Sum = hex.EncodeToString(total.bytes())
 	return sum, err
+}
+
+// sumPage is how many rows are summed up in one go.
+const sumPage = 1024
+
+// sumThere has SQLite sum the rows up, which takes half the time of reading their hashes.
+func (s *Snapshot) sumThere(ctx context.Context, c compared, add func(rows int, part hashSum) error) error {
+	var last int64
+	if _, err := s.read().one(ctx, []any{&last}, `SELECT coalesce(max(rowid), 0) FROM `+c.table); err != nil {
+		return err
+	}
+	for after := int64(0); after < last; after += sumPage {
+		var rows int
+		var part hashSum
+		_, err := s.read().one(ctx, []any{&rows, &part},
+			`SELECT count(*), `+rowsSum+`(`+c.columns+`) FROM `+c.from("rowid > $1 AND rowid <= $2"), after, after+sumPage)
+		if err != nil {
+			return err
+		}
+		if err := add(rows, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sumHere reads the rows to sum them up.
+func (s *Snapshot) sumHere(ctx context.Context, c compared, add func(rows int, part hashSum) error) error {
+	rows, part := 0, hashSum{}
+	err := s.rows(ctx, c, "", func(_ []sql.RawBytes, hash [sha256.Size]byte) error {
+		part.add(sumOf(hash))
+		if rows++; rows < sumPage {
+			return nil
+		}
+		err := add(rows, part)
+		rows, part = 0, hashSum{}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return add(rows, part)
+}
+
+// from is the table with the rows that are compared and meet a condition.
+func (c compared) from(condition string) string {
+	if c.where != "" {
+		condition = "(" + c.where + ") AND (" + condition + ")"
+	}
+	return c.table + " WHERE " + condition
 }
 
 func comparedTable(name string) compared {
 	return comparedTables[slices.IndexFunc(comparedTables, func(c compared) bool { return c.table == name })]
 }
 
-// rows hands the key of every row over, where that is wanted, with the hash of what is compared in the row.
-func (s *Snapshot) rows(ctx context.Context, c compared, keyed bool, order string, fn func(key []sql.RawBytes, hash [sha256.Size]byte) error) error {
+// rows hands the key of every row over with the hash of what is compared in the row.
+func (s *Snapshot) rows(ctx context.Context, c compared, order string, fn func(key []sql.RawBytes, hash [sha256.Size]byte) error) error {
 	query, hashOf := c.hashedHere()
 	if c.change == nil && !s.db.postgres() {
-		query, hashOf = c.hashedThere(keyed)
+		query, hashOf = c.hashedThere()
 	}
 	var row []sql.RawBytes
 	var into []any
@@ -173,7 +226,7 @@ func (s *Snapshot) rows(ctx context.Context, c compared, keyed bool, order strin
 			return err
 		}
 		return fn(row, hash)
-	}, `SELECT `+query.text+` FROM `+c.table+c.where+order)
+	}, `SELECT `+query.text+` FROM `+c.from("TRUE")+order)
 }
 
 // hashedQuery is what is selected, and how many columns that are.
@@ -185,11 +238,8 @@ type hashedQuery struct {
 type hashOf func(row []sql.RawBytes) (hash [sha256.Size]byte, err error)
 
 // hashedThere has SQLite hash the rows, which need not be copied then.
-func (c compared) hashedThere(keyed bool) (hashedQuery, hashOf) {
-	columns := []string{rowHash + "(" + c.columns + ")"}
-	if keyed {
-		columns = append(slices.Clone(c.key), columns...)
-	}
+func (c compared) hashedThere() (hashedQuery, hashOf) {
+	columns := append(slices.Clone(c.key), rowHash+"("+c.columns+")")
 	return hashedQuery{strings.Join(columns, ", "), len(columns)}, func(row []sql.RawBytes) (hash [sha256.Size]byte, err error) {
 		if copy(hash[:], row[len(row)-1]) != len(hash) {
 			err = errUnreadable
@@ -320,7 +370,7 @@ func (s *Snapshot) sorted(ctx context.Context, c compared) sortedRows {
 	}
 	go func() {
 		defer close(out.rows)
-		out.err <- s.rows(ctx, c, true, " ORDER BY "+strings.Join(order, ", "), func(row []sql.RawBytes, hash [sha256.Size]byte) error {
+		out.err <- s.rows(ctx, c, " ORDER BY "+strings.Join(order, ", "), func(row []sql.RawBytes, hash [sha256.Size]byte) error {
 			r := hashedRow{hash: hash}
 			for i := range c.key {
 				r.key = append(r.key, bytes.Clone(row[i]))

@@ -58,16 +58,12 @@ func (r *rebuilding) differences(ctx context.Context, now, made *store.Snapshot)
 	var counting sync.Mutex
 	group, working := errgroup.WithContext(ctx)
 	for side, snapshot := range []*store.Snapshot{now, made} {
-		rows := 0
 		group.Go(func() error {
 			for _, table := range store.ComparedTables() {
-				sum, err := snapshot.Sum(working, table, func() error {
-					if rows++; rows%comparedPage != 0 {
-						return nil
-					}
+				sum, err := snapshot.Sum(working, table, func(n int) error {
 					counting.Lock()
 					defer counting.Unlock()
-					return r.report.compared(working, comparedPage)
+					return r.report.compared(working, n)
 				})
 				if err != nil {
 					return err
@@ -95,6 +91,3 @@ func (r *rebuilding) differences(ctx context.Context, now, made *store.Snapshot)
 	r.report.detail.Differences = slices.Clip(r.report.detail.Differences)
 	return nil
 }
-
-// comparedPage is how many rows are compared between two looks at the time.
-const comparedPage = 1024

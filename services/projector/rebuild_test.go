@@ -151,7 +151,7 @@ func sums(t *testing.T, m *store.ReadModel) []store.Sum {
 	}()
 	var all []store.Sum
 	for _, table := range store.ComparedTables() {
-		sum, err := s.Sum(t.Context(), table, func() error { return nil })
+		sum, err := s.Sum(t.Context(), table, func(int) error { return nil })
 		if err != nil {
 			t.Fatal(err)
 		}
