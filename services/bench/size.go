@@ -14,6 +14,9 @@ type sized struct {
 	cpu      float64 // µs of the server for each webhook of it
 }
 
+// window is short: the ids of the messages in it are in memory, and are to be as many at all sizes, however fast it grew.
+var window = []string{"--deduplication-window", "10s"}
+
 // size measures memory, throughput and start for several numbers of verifications, each time
 // after a kill, so that all begin alike.
 func (b *bench) size(ctx context.Context) error {
@@ -23,7 +26,7 @@ func (b *bench) size(ctx context.Context) error {
 		return err
 	}
 	sent := 0
-	server, _, err := in.start(ctx, roleUp)
+	server, _, err := in.start(ctx, roleUp, window...)
 	if err != nil {
 		return err
 	}
@@ -39,7 +42,7 @@ func (b *bench) size(ctx context.Context) error {
 		before := sent
 		in.end(server, true)
 		var got sized
-		if server, got.start, err = in.start(ctx, roleUp); err != nil {
+		if server, got.start, err = in.start(ctx, roleUp, window...); err != nil {
 			return err
 		}
 		if err := in.connect(); err != nil {
