@@ -26,8 +26,12 @@ var readModelSchema = schema{
 	name: "readmodel", file: "readmodel.db", synchronous: "NORMAL", pragmas: []string{"cache_size(-16000)"},
 }
 
-// readerRetry is how often a reader looks whether the tables are there.
-const readerRetry = 250 * time.Millisecond
+const (
+	// readerRetry is how often a reader looks whether the tables are there.
+	readerRetry = 250 * time.Millisecond
+	// readerPatience is how long it says nothing: who makes them may have been started with it.
+	readerPatience = 2 * time.Second
+)
 
 // OpenReadModel opens the read model for writing and migrates the tables. On SQLite it returns ErrLeased while another
 // process writes it. ErrUnavailable means that the database is away.
@@ -95,16 +99,16 @@ func openReaderDatabase(at Location, s schema) (*database, error) {
 func (d *database) awaitTables(ctx context.Context, s schema) error {
 	retry := time.NewTicker(readerRetry)
 	defer retry.Stop()
-	for waiting := false; ; waiting = true {
+	said := time.After(readerPatience)
+	for {
 		err := d.checkVersion(ctx, d.read(), s)
 		if !errors.Is(err, errNoSchema) && !errors.Is(err, ErrUnavailable) {
 			return err
 		}
-		if !waiting {
-			slog.InfoContext(ctx, "waiting for the tables of the read model", "reason", err)
-		}
 		select {
 		case <-retry.C:
+		case <-said:
+			slog.InfoContext(ctx, "waiting for the tables of the read model", "reason", err)
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", err, ctx.Err())
 		}
