@@ -22,10 +22,8 @@ const (
 	scanExpiry = 30 * time.Second
 	// scanIdle is how long a scan to which nothing comes waits before it looks whether there is anything.
 	scanIdle = 250 * time.Millisecond
-	// readIdle is how long the broker keeps the position of a read that has stopped asking.
+	// readIdle is how long the broker keeps the position of a read that has stopped asking: of one that was killed no longer than that.
 	readIdle = 5 * time.Minute
-	// slowIdle is that of a read which takes its time, and may long wait for others.
-	slowIdle = 24 * time.Hour
 )
 
 // Span is a part of a stream.
@@ -48,9 +46,9 @@ func (s *Span) ahead() int {
 	return min(s.Ahead, scanBatch)
 }
 
-// Scan hands every message of the span to fn, in order, and returns the sequence of the last one handed over, 0 if there was none. It reads ahead while fn works.
-// It stops at the first error of fn and returns it as it is. Messages that expire meanwhile are left out. Errors of its own: ErrUnavailable; what fn has
-// seen by then is in order and without gaps.
+// Scan hands every message of the span to fn, in order, and returns the sequence of the last one handed over, 0 if there was none. It reads ahead while fn works,
+// which may take as long as it needs. It stops at the first error of fn and returns it as it is. Messages that expire meanwhile are left out. Errors of
+// its own: ErrUnavailable; what fn has seen by then is in order and without gaps.
 func (b *Bus) Scan(ctx context.Context, span Span, fn func(Stored) error) (last uint64, err error) {
 	state, err := b.StreamState(ctx, span.Stream)
 	if err != nil {
@@ -62,11 +60,12 @@ func (b *Bus) Scan(ctx context.Context, span Span, fn func(Stored) error) (last 
 	if state.Messages == 0 || span.Through < span.From {
 		return 0, nil
 	}
-	s, err := b.openScan(ctx, span)
-	if err != nil {
+	s := &scan{bus: b, span: span, created: state.Created, idle: time.NewTimer(scanIdle)}
+	defer s.idle.Stop()
+	if err := s.open(ctx); err != nil {
 		return 0, fmt.Errorf("scan stream %s: %w", span.Stream, classify(err))
 	}
-	defer s.close(ctx)
+	defer func() { s.close(ctx) }()
 	for {
 		stored, more, err := s.next(ctx)
 		if err != nil {
@@ -86,6 +85,7 @@ func (b *Bus) Scan(ctx context.Context, span Span, fn func(Stored) error) (last 
 type scan struct {
 	bus       *Bus
 	span      Span
+	created   time.Time // when the stream was made
 	consumer  string
 	inbox     string
 	messages  chan *nats.Msg
@@ -97,38 +97,50 @@ type scan struct {
 	last      uint64
 }
 
-func (b *Bus) openScan(ctx context.Context, span Span) (*scan, error) {
-	reader, err := b.spanConsumer(ctx, span, span.From)
+// open makes a position behind what was read, and listens for what is asked for from there.
+func (s *scan) open(ctx context.Context) error {
+	rest := s.rest()
+	reader, err := s.bus.spanConsumer(ctx, rest, rest.From)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := &scan{
-		bus: b, span: span, consumer: reader.CachedInfo().Name, inbox: b.conn.NewInbox(),
-		messages: make(chan *nats.Msg, 2*scanBatch), idle: time.NewTimer(scanIdle),
+	s.consumer, s.inbox, s.messages = reader.CachedInfo().Name, s.bus.conn.NewInbox(), make(chan *nats.Msg, 2*scanBatch)
+	s.delivered, s.requested, s.pending = 0, 0, reader.CachedInfo().NumPending
+	s.sub, err = s.bus.conn.ChanSubscribe(s.inbox, s.messages)
+	return err
+}
+
+// reopen is open where the broker has forgotten the position, because nothing was asked for in a long time.
+func (s *scan) reopen(ctx context.Context) error {
+	state, err := s.bus.StreamState(ctx, s.span.Stream)
+	if err != nil {
+		return err
 	}
-	s.pending = reader.CachedInfo().NumPending
-	if s.sub, err = b.conn.ChanSubscribe(s.inbox, s.messages); err != nil {
-		return nil, err
+	if !state.Created.Equal(s.created) {
+		return fmt.Errorf("%w: the stream was made anew", ErrUnavailable)
 	}
-	return s, nil
+	s.close(ctx)
+	return s.open(ctx)
+}
+
+// rest is what has not been read of the span.
+func (s *scan) rest() Span {
+	rest := s.span
+	rest.From = max(s.span.From, s.last+1)
+	return rest
 }
 
 // spanConsumer makes a position of its own at the broker that nobody else knows.
 func (b *Bus) spanConsumer(ctx context.Context, span Span, from uint64) (jetstream.Consumer, error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	idle := readIdle
-	if span.Ahead > 0 {
-		idle = slowIdle
-	}
 	return b.js.CreateConsumer(ctx, span.Stream, jetstream.ConsumerConfig{
 		AckPolicy: jetstream.AckNonePolicy, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1),
-		FilterSubjects: span.Filters, MemoryStorage: true, Replicas: 1, InactiveThreshold: idle,
+		FilterSubjects: span.Filters, MemoryStorage: true, Replicas: 1, InactiveThreshold: readIdle,
 	})
 }
 
 func (s *scan) close(ctx context.Context) {
-	s.idle.Stop()
 	_ = s.sub.Unsubscribe() // The connection may be gone.
 	s.bus.dropConsumer(ctx, s.span.Stream, s.consumer)
 }
@@ -163,7 +175,7 @@ func (s *scan) next(ctx context.Context) (stored Stored, more bool, err error) {
 		case msg != nil && (len(msg.Data) > 0 || msg.Header.Get("Status") == ""):
 			return s.stored(msg)
 		case msg != nil:
-			if err := s.answered(msg); err != nil {
+			if err := s.answered(ctx, msg); err != nil {
 				return Stored{}, false, err
 			}
 			continue
@@ -209,14 +221,19 @@ func (s *scan) request() error {
 	return s.bus.conn.PublishRequest("$JS.API.CONSUMER.MSG.NEXT."+s.span.Stream+"."+s.consumer, s.inbox, text)
 }
 
-// answered notes how much of a request has not come, where the broker says that it is over for its time or its size.
-func (s *scan) answered(msg *nats.Msg) error {
+// answered notes how much of a request has not come, where the broker says that it is over for its time or its size. Where it
+// knows the position no more, from which something has come, the scan goes on from another one.
+func (s *scan) answered(ctx context.Context, msg *nats.Msg) error {
 	pending, err := strconv.Atoi(msg.Header.Get("Nats-Pending-Messages"))
-	if err != nil {
+	switch {
+	case err == nil:
+		s.requested = max(0, s.requested-pending)
+		return nil
+	case s.delivered > 0:
+		return s.reopen(ctx)
+	default:
 		return fmt.Errorf("%w: the broker has ended the scan: %s", ErrUnavailable, msg.Header.Get("Description"))
 	}
-	s.requested = max(0, s.requested-pending)
-	return nil
 }
 
 func (s *scan) stored(msg *nats.Msg) (stored Stored, more bool, err error) {
@@ -238,9 +255,7 @@ func (s *scan) stored(msg *nats.Msg) (stored Stored, more bool, err error) {
 
 // left reports whether the span has a message that has not been read.
 func (s *scan) left(ctx context.Context) (bool, error) {
-	rest := s.span
-	rest.From = max(s.span.From, s.last+1)
-	_, err := s.bus.First(ctx, rest)
+	_, err := s.bus.First(ctx, s.rest())
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}

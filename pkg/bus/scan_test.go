@@ -97,3 +97,63 @@ func TestAScanThatEndsEarlyLeavesNothingBehind(t *testing.T) {
 		t.Errorf("%d consumers are left, %v", info.State.Consumers, err)
 	}
 }
+
+// A reader may pause for so long that the broker forgets its position: it goes on behind what it has read.
+func TestAScanOutlivesItsPosition(t *testing.T) {
+	for _, ahead := range []int{0, 4} {
+		b, stream := numbers(t, false)
+		const total = 2*scanBatch + 10
+		for i := range total {
+			publish(t, b, "number.one", fmt.Sprint(i), "x")
+		}
+		forget := func() {
+			for name := range stream.ConsumerNames(t.Context()).Name() {
+				if err := stream.DeleteConsumer(t.Context(), name); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		next := uint64(1)
+		last, err := b.Scan(t.Context(), Span{Stream: "NUMBERS", Ahead: ahead}, func(m Stored) error {
+			if m.Seq != next {
+				return fmt.Errorf("message %d, want %d", m.Seq, next)
+			}
+			if next++; m.Seq == 5 || m.Seq == scanBatch+5 {
+				forget()
+			}
+			return nil
+		})
+		if err != nil || last != total {
+			t.Errorf("ahead %d: the last is %d, %v", ahead, last, err)
+		}
+		if info, err := stream.Info(t.Context()); err != nil || info.State.Consumers != 0 {
+			t.Errorf("%d consumers are left, %v", info.State.Consumers, err)
+		}
+	}
+}
+
+// The messages of a stream that was made anew are no continuation.
+func TestAScanOfAStreamThatIsMadeAnew(t *testing.T) {
+	b, stream := numbers(t, false)
+	fill := func() {
+		for i := range 20 {
+			publish(t, b, "number.one", fmt.Sprint(i), "x")
+		}
+	}
+	fill()
+	last, err := b.Scan(t.Context(), Span{Stream: "NUMBERS", Ahead: 4}, func(m Stored) error {
+		if m.Seq == 5 {
+			if err := b.js.DeleteStream(t.Context(), "NUMBERS"); err != nil {
+				return err
+			}
+			if _, err := b.js.CreateStream(t.Context(), stream.CachedInfo().Config); err != nil {
+				return err
+			}
+			fill()
+		}
+		return nil
+	})
+	if !errors.Is(err, ErrUnavailable) || last > 10 {
+		t.Errorf("it read up to %d, %v", last, err)
+	}
+}

@@ -18,9 +18,6 @@ const (
 	loadBatch = 4096
 	// aheadMessages and aheadBytes bound what is read of one stream before the others have come as far.
 	aheadMessages, aheadBytes = 256, 1 << 20
-	// patientAhead is how many messages are asked for at a time. It is as many as anybody asks for, but said: the broker keeps the position of
-	// a stream that waits for the others as long as it takes, which may be an hour where events are kept for years and deliveries for days.
-	patientAhead = 1000
 	// decoders is how many goroutines read what messages say.
 	decoders = 2
 )
@@ -131,7 +128,7 @@ func (s *source) read(ctx context.Context, b *bus.Bus) error {
 			return ctx.Err()
 		}
 	}
-	span := bus.Span{Stream: s.consumer.Stream, Filters: []string{s.consumer.Filter}, From: s.from, Through: s.end, Ahead: patientAhead}
+	span := bus.Span{Stream: s.consumer.Stream, Filters: []string{s.consumer.Filter}, From: s.from, Through: s.end}
 	if s.ahead < aheadMessages {
 		span.Ahead = s.ahead
 	}

@@ -36,12 +36,7 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	return newWorldOn(t, bustest.Open(t, bustest.Settings(retention)))
-}
-
-// newWorldOn is newWorld with a broker that is there.
-func newWorldOn(t testing.TB, b *bus.Bus) *world {
-	t.Helper()
+	b := bustest.Open(t, bustest.Settings(retention))
 	keys, err := seal.Open(t.TempDir(), bytes.Repeat([]byte{7}, seal.MasterKeySize))
 	if err != nil {
 		t.Fatal(err)
