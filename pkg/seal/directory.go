@@ -54,7 +54,7 @@ func (k *Keyring) verify() error {
 		return err
 	}
 	if !hmac.Equal(check, k.check) {
-		return errors.New("the directory was made with another master key")
+		return ErrMasterKey
 	}
 	return nil
 }

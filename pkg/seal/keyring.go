@@ -37,6 +37,9 @@ const MasterKeySize = 32
 // points to a wrong key directory.
 var ErrKeyDestroyed = errors.New("the key is destroyed")
 
+// ErrMasterKey says that the key directory was made with another master key.
+var ErrMasterKey = errors.New("the directory was made with another master key")
+
 // ErrCorrupt says that the sealed bytes, their id, their key's id or the key
 // itself are not what they were when they were sealed. Trying again is useless.
 var ErrCorrupt = errors.New("the sealed data is corrupt")
@@ -81,7 +84,8 @@ const (
 )
 
 // Open opens the key directory, and makes it, for its owner only, if it is not
-// there. The master key must be the one the directory was made with.
+// there. The master key must be the one the directory was made with, else the error is
+// ErrMasterKey.
 func Open(dir string, master []byte) (*Keyring, error) {
 	if len(master) != MasterKeySize {
 		return nil, fmt.Errorf("open key directory: the master key has %d bytes, want %d", len(master), MasterKeySize)

@@ -176,7 +176,7 @@ func TestOpenKeyringChecksTheMasterKey(t *testing.T) {
 	keyID, sealed := mustSeal(t, open(t, dir), received, "{}")
 
 	_, err := seal.Open(dir, otherMaster)
-	if err == nil || !strings.Contains(err.Error(), "another master key") {
+	if !errors.Is(err, seal.ErrMasterKey) {
 		t.Errorf("with another master key: error %v", err)
 	}
 	for _, size := range []int{0, 31, 33} {

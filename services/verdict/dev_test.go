@@ -87,6 +87,12 @@ func TestToLookMakesNoKeys(t *testing.T) {
 	if keys, err := later.openKeys(); err != nil || keys != nil || later.MasterKey.IsSet() {
 		t.Errorf("with another master key: %v", err)
 	}
+	// What is damaged is told of, whichever master key it is opened with.
+	must(t, os.Remove(filepath.Join(later.KeyDir, "check")))
+	must(t, os.Mkdir(filepath.Join(later.KeyDir, "check"), 0o700))
+	if keys, err := later.openKeys(); err == nil {
+		t.Errorf("where it cannot be read: %v", keys)
+	}
 }
 
 func TestPrepareDevTogether(t *testing.T) {

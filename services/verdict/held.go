@@ -88,7 +88,7 @@ func (c *Config) openKeys() (*seal.Keyring, error) {
 		return nil, fmt.Errorf("%s is no key directory, or its volume is missing: %w; name it with --key-dir", c.KeyDir, err)
 	}
 	keys, err := seal.Open(c.KeyDir, []byte(c.MasterKey.Reveal()))
-	if err != nil && dev {
+	if dev && errors.Is(err, seal.ErrMasterKey) {
 		// The data directory is from a trial, and the keys are made with another master key now, which is not set here: there are none
 		// here, as without that trial.
 		c.MasterKey = Secret{}
