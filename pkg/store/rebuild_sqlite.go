@@ -214,8 +214,8 @@ func (d *database) wipeFile(ctx context.Context, gently bool) error {
 	}
 }
 
-// dropFiles takes the names out of the pointer first: a file that no pointer names is removed by whoever tidies up. The first file of all
-// might be another's without a pointer, and is removed by its name here alone.
+// dropFiles takes the names out of the pointer last: whatever ends it before, another call finds them there. Whoever tidies up removes files that
+// no pointer names, but not the first one of all, which is that of who has no pointer.
 func (m *ReadModel) dropFiles(names []string) error {
 	now, err := readPointer(m.at.Dir)
 	if err != nil {
