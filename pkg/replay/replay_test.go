@@ -299,6 +299,34 @@ func TestATrimmedStream(t *testing.T) {
 			t.Errorf("%s of nothing: %v", name, err)
 		}
 	}
+	// What would have come since then is not missing.
+	if _, err := d.Plan(t.Context(), Request{Since: time.Now().Add(time.Hour)}, nil); !errors.Is(err, ErrNothing) {
+		t.Errorf("since the last one of nothing: %v", err)
+	}
+}
+
+// Only what is archived is looked for in the archive.
+func TestATrimmedSandbox(t *testing.T) {
+	b := newBus(t)
+	for n := range 3 {
+		_, v, published := sample(n)
+		header, data, err := v.Encode("test", published, trace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := bus.Message{Subject: event.VerificationSubject(true, v.Provider, v.Kind, published), Header: header, Data: data}
+		if _, err := b.Publish(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for through := range uint64(3) {
+		if err := b.Trim(t.Context(), bus.Sandbox, through+1); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := newDesk(b).Plan(t.Context(), Request{Sandbox: true}, nil); !errors.Is(err, ErrTrimmed) || strings.Contains(err.Error(), "archive") {
+			t.Errorf("up to %d: %v", through+1, err)
+		}
+	}
 }
 
 // A run of a stream that was trimmed under it, or made anew, does not go on with a gap.

@@ -95,6 +95,14 @@ func orDefault(keep time.Duration) time.Duration {
 	return keep
 }
 
+// archived returns the advice where the stream is one that is archived.
+func archived(stream, advice string) string {
+	if stream == bus.Verifications {
+		return advice
+	}
+	return ""
+}
+
 // settleRange settles the sequences.
 func (d *Desk) settleRange(ctx context.Context, spec *Spec, r Request) (err error) {
 	state, err := d.Bus.StreamState(ctx, spec.Stream)
@@ -104,9 +112,12 @@ func (d *Desk) settleRange(ctx context.Context, spec *Spec, r Request) (err erro
 	if state.Messages == 0 && state.LastSeq == 0 {
 		return fmt.Errorf("%w: %s is empty", ErrNothing, spec.Stream)
 	}
+	if state.Messages == 0 && !state.LastTime.IsZero() && r.Since.After(state.LastTime) {
+		return fmt.Errorf("%w: the last event of %s came before", ErrNothing, spec.Stream)
+	}
 	if state.Messages == 0 {
-		return fmt.Errorf("%w: %s is empty now, and its events up to sequence %d were removed: look for them in the archive",
-			ErrTrimmed, spec.Stream, state.LastSeq)
+		return fmt.Errorf("%w: %s is empty now, and its events up to sequence %d were removed%s",
+			ErrTrimmed, spec.Stream, state.LastSeq, archived(spec.Stream, ": look for them in the archive"))
 	}
 	spec.From, spec.Through = max(r.From, 1), state.LastSeq
 	if !r.Since.IsZero() {
@@ -131,8 +142,8 @@ func (d *Desk) settleRange(ctx context.Context, spec *Spec, r Request) (err erro
 	}
 	trimmed := state.FirstSeq > 1 && (r.Since.IsZero() && spec.From < state.FirstSeq || !r.Since.IsZero() && r.Since.Before(state.FirstTime))
 	if trimmed && !r.FromFirst {
-		return fmt.Errorf("%w: %s begins with sequence %d of %s now; say that this is enough (--from-first, \"from_first\"), or look for what was before in the archive",
-			ErrTrimmed, spec.Stream, state.FirstSeq, state.FirstTime.UTC().Format(time.RFC3339))
+		return fmt.Errorf("%w: %s begins with sequence %d of %s now; say that this is enough (--from-first, \"from_first\")%s",
+			ErrTrimmed, spec.Stream, state.FirstSeq, state.FirstTime.UTC().Format(time.RFC3339), archived(spec.Stream, ", or look for what was before in the archive"))
 	}
 	spec.From = max(spec.From, state.FirstSeq)
 	return nil
