@@ -46,13 +46,14 @@ type Config struct {
 	Rates []float64
 	// Backlog is how many webhooks the stages work off.
 	Backlog int
-	// Sizes are the numbers of verifications there are when size is measured; the first is compared with.
+	// Sizes are the numbers of verifications there are when size is measured; the first is compared with. The trials at one size add to the
+	// next.
 	Sizes []int
 	// Rebuilt are the numbers of events that a read model is made anew of.
 	Rebuilt []int
 	// Replayed is how many events are sent once more.
 	Replayed int
-	// Trial is how many webhooks tell how fast an installation of some size is.
+	// Trial is how many webhooks an installation of some size takes first; several times as many tell how fast it is.
 	Trial int
 	// Dir is where the temporary directory is made: on the disk that is to be measured. Empty is the system's own place.
 	Dir string
@@ -99,11 +100,26 @@ func Run(ctx context.Context, config Config) (*Report, error) {
 	return b.report, nil
 }
 
-func prepare(config Config) (*bench, error) {
-	for _, name := range config.Only {
+// Check returns what cannot be measured.
+func (c *Config) Check() error {
+	for _, name := range c.Only {
 		if !slices.Contains(Parts, name) {
-			return nil, fmt.Errorf("there is no part %q: choose of %v", name, Parts)
+			return fmt.Errorf("there is no part %q: choose of %v", name, Parts)
 		}
+	}
+	there := 0
+	for _, size := range c.Sizes {
+		if size < there {
+			return fmt.Errorf("%d verifications cannot be measured: there are %d by then, of the trials before", size, there)
+		}
+		there = size + (1+steady)*c.Trial
+	}
+	return nil
+}
+
+func prepare(config Config) (*bench, error) {
+	if err := config.Check(); err != nil {
+		return nil, err
 	}
 	b := &bench{Config: config, report: &Report{Version: config.Version, Started: time.Now(), Processors: runtime.NumCPU(), Notes: []string{}}}
 	random := make([]byte, secretSize)

@@ -63,7 +63,7 @@ func (b *bench) size(ctx context.Context) error {
 }
 
 // steady is how many times longer the trial is by which throughput is measured: in the first seconds after a start, files are not in memory.
-const steady = 10
+const steady = 4
 
 // chunk is how many webhooks are sent before they are waited for, so that no backlog grows
 // that would be measured too.

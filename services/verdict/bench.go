@@ -64,7 +64,7 @@ var (
 	benchRates       = []float64{100, 1000}
 	quickRates       = []float64{100}
 	benchSizes       = []int{0, 20_000}
-	quickSizes       = []int{0, 1000}
+	quickSizes       = []int{0, 2000}
 	rebuiltEvents    = []int{50_000}
 	quickRebuilt     = []int{2000}
 	largeRebuilt     = []int{50_000, 1_000_000}
