@@ -10,8 +10,9 @@ import (
 // maxTimeline is far above what the events of one verification of a story can be.
 const maxTimeline = 16 << 20
 
-// announced reports whether each signal of a verification was announced, and once; if not, it
-// says what is wrong. Where nothing was sent twice or out of order, the version tells, since
+// announced reports whether each signal of a verification was announced, and once, or once more
+// for a copy that had come earlier and was handled later, whose time is the one that stands; if not,
+// it says what is wrong. Where nothing was sent twice or out of order, the version tells, since
 // every signal makes one event; else the events are looked at.
 func (s *simulation) announced(ctx context.Context, id string, want provider.Expectation, version int) (wrong string) {
 	switch {
@@ -29,21 +30,22 @@ func (s *simulation) announced(ctx context.Context, id string, want provider.Exp
 	if err := s.get(ctx, id+"/events", want.Sandbox, maxTimeline, &events); err != nil {
 		return "its events: " + err.Error()
 	}
-	times := map[string]int{}
+	copies := map[string]uint64{}
 	twice := 0
 	for _, e := range events {
 		if e.Signal.Seq == 0 {
 			continue // No delivery brought it: a deadline that has passed, data that is gone.
 		}
-		if times[e.Signal.ID]++; times[e.Signal.ID] > 1 {
+		if first, told := copies[e.Signal.ID]; told && e.Signal.Seq >= first {
 			twice++
 		}
+		copies[e.Signal.ID] = e.Signal.Seq
 	}
 	switch {
 	case twice > 0:
 		return fmt.Sprintf("%d events announce a signal again", twice)
-	case len(times) != want.Signals:
-		return fmt.Sprintf("%d signals are announced, of %d", len(times), want.Signals)
+	case len(copies) != want.Signals:
+		return fmt.Sprintf("%d signals are announced, of %d", len(copies), want.Signals)
 	}
 	return ""
 }

@@ -44,6 +44,7 @@ type faults struct {
 	refusedAlike int           // every webhook is answered with this status
 	slow         time.Duration // how long the first answer takes
 	doubled      bool          // every event is published twice
+	overtaken    bool          // of every webhook a later copy is handled first
 	unlike       bool          // what is to be ignored or held is accepted
 	refusal      string        // the cause that bad signatures are refused for, in place of bad_signature
 }
@@ -155,6 +156,12 @@ func (p *peer) fold(known *provider.Provider, d provider.Delivery) error {
 		}
 		if change == nil {
 			continue
+		}
+		if p.overtaken {
+			later := *change
+			later.Signal.Seq += 1000
+			p.records[key].Version++
+			p.events[key] = append(p.events[key], later)
 		}
 		p.events[key] = append(p.events[key], *change)
 		if p.doubled {

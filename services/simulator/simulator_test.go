@@ -165,6 +165,14 @@ func TestRunRetries(t *testing.T) {
 	}
 }
 
+// Of two copies the one that came first may be handled last: the events say so, and are what they must be.
+func TestRunTakesCopiesInAnyOrder(t *testing.T) {
+	r := run(t, playing(newPeer(t, faults{overtaken: true})))
+	if r.Verified.Checked == 0 || r.Verified.Different > 0 {
+		t.Errorf("verified: %+v", r.Verified)
+	}
+}
+
 func TestRunFinds(t *testing.T) {
 	for name, test := range map[string]struct {
 		faults faults
