@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -15,6 +16,10 @@ import (
 var afterTests []func() error
 
 func TestMain(m *testing.M) {
+	// Every run of a property fills tables of a real database; -rapid.checks on the command line counts.
+	if err := flag.Set("rapid.checks", "40"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	for _, end := range afterTests {
 		if err := end(); err != nil {
